@@ -1,0 +1,30 @@
+import type { FileKey } from "../data/data.ts";
+
+/**
+ * Advisory byte-range locks of one file system (POSIX fcntl semantics: a new lock of the same
+ * owner replaces, splits or merges with its old ones). Volatile: after a restart clients reclaim.
+ * Owners are compared by identity of the string.
+ */
+export interface LockTable {
+  /** The first lock of another owner that stands in the way, if any. */
+  conflict(file: FileKey, request: LockRequest): HeldLock | undefined;
+  /** Locks, or returns what stands in the way, or "limit" past 512 locks on the file (§2.6). */
+  lock(file: FileKey, request: LockRequest): HeldLock | "limit" | undefined;
+  unlock(file: FileKey, owner: string, range: LockRange): void;
+  /** Drops all locks of the owner on the file; whether it had any. */
+  releaseOwner(file: FileKey, owner: string): boolean;
+  holds(file: FileKey, owner: string): boolean;
+}
+
+export interface LockRange {
+  readonly start: number;
+  /** Past the last byte; Infinity for "to the end of the file". */
+  readonly end: number;
+}
+
+export interface LockRequest extends LockRange {
+  readonly owner: string;
+  readonly exclusive: boolean;
+}
+
+export type HeldLock = LockRequest;
