@@ -1,0 +1,43 @@
+import { Command } from "commander";
+
+import { envCommand } from "./commands/env.ts";
+import { explainCommand } from "./commands/explain.ts";
+import { logsCommand } from "./commands/logs.ts";
+import { mountCommands } from "./commands/mount.ts";
+import { psCommand } from "./commands/ps.ts";
+import { runCommand } from "./commands/run.ts";
+import { stopCommand } from "./commands/stop.ts";
+import { type UpHandler, upCommand } from "./commands/up.ts";
+
+/** The `moor` command. `up` is handed in, for it needs every room; the rest use the public API. */
+export function createProgram(
+  up: UpHandler,
+  version: string,
+  environment: NodeJS.ProcessEnv,
+): Command {
+  const program = new Command("moor")
+    .description(
+      "Runs Amazon ECS Fargate tasks with Amazon EFS volumes, for real, on your machine.",
+    )
+    .version(version)
+    .option(
+      "--data <directory>",
+      "where the state is kept",
+      environment["MOORING_DATA"] ?? ".mooring",
+    )
+    .option("--json", "print data as JSON")
+    .showHelpAfterError("(moor --help shows the commands)")
+    .enablePositionalOptions();
+  const commands = [
+    upCommand(up),
+    envCommand(environment),
+    runCommand(environment),
+    psCommand(environment),
+    logsCommand(environment),
+    stopCommand(environment),
+    explainCommand(environment),
+    ...mountCommands(environment),
+  ];
+  for (const command of commands) program.addCommand(command);
+  return program;
+}

@@ -1,0 +1,35 @@
+// The moor command. `moor up` composes all rooms (instance/); everything else uses the public API.
+import { createRequire } from "node:module";
+import process from "node:process";
+
+import { createProgram } from "./cli/program.ts";
+import { UserError } from "./cli/user-error.ts";
+
+const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
+
+const program = createProgram(
+  async (options) => {
+    const { runInstance } = await import("./instance/run-instance.ts");
+    await runInstance(options, process.argv[1]!);
+  },
+  version,
+  process.env,
+);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`moor: ${describe(error)}\n`);
+  process.exitCode = error instanceof UserError ? error.exitCode : 1;
+}
+
+/** One line for what the user or the API's answer explains; the stack for what nobody expected. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof UserError) return error.message;
+  if ("$metadata" in error) return `${error.name}: ${error.message}`;
+  if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") {
+    return `${error.message}: nothing answers there; is \`moor up\` running?`;
+  }
+  return error.stack ?? error.message;
+}

@@ -1,0 +1,51 @@
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
+
+import { SystemClock } from "../../base/clock.ts";
+import { storeContract } from "../store.contract.ts";
+import { LmdbStore } from "./lmdb-store.ts";
+
+const scratch = mkdtempSync(path.join(tmpdir(), "mooring-store-"));
+after(() => rmSync(scratch, { recursive: true }));
+
+let directories = 0;
+const newDirectory = () => path.join(scratch, String((directories += 1)));
+const open = (directory: string) => new LmdbStore({ directory, clock: new SystemClock() });
+
+storeContract("lmdb store", () => {
+  const directory = newDirectory();
+  return { open: () => open(directory), durable: true };
+});
+
+test("lmdb store: a crash at any moment keeps every commit that was reported durable", async () => {
+  const directory = newDirectory();
+  const store = open(directory);
+  let promised = 0;
+  for (let round = 0; round < 6; round += 1) {
+    for (let index = 0; index < 5000; index += 1) {
+      const number = round * 5000 + index + 1;
+      store.write((writer) => {
+        writer.put(Buffer.from(`n${number}`), Buffer.alloc(100, number & 0xff));
+        writer.put(Buffer.from("last"), Buffer.from(String(number)));
+      });
+    }
+    await new Promise<void>((resolve) => store.whenDurable(store.applied, resolve));
+    promised = store.durable;
+    // A copy of the directory is what a crash would leave, here in the middle of checkpoints.
+    const crashed = newDirectory();
+    cpSync(directory, crashed, { recursive: true });
+    const reopened = open(crashed);
+    assert.ok(reopened.applied >= promised);
+    const last = reopened.read((reader) => reader.get(Buffer.from("last")));
+    assert.equal(Number(Buffer.from(last!).toString()), reopened.applied);
+    const count = reopened.read((reader) => {
+      return [...reader.scan({ from: Buffer.from("n"), to: Buffer.from("o") })].length;
+    });
+    assert.equal(count, reopened.applied);
+    await reopened.close();
+  }
+  await store.close();
+});

@@ -1,0 +1,94 @@
+// Record marking (RFC 5531 §11): a record is one or more fragments, each after a word with its
+// length and, in the highest bit, whether it is the last one.
+
+/** Splits a byte stream into RPC records, without copying where a record lies in one piece. */
+export class RecordReader {
+  readonly #maximumLength: number;
+  #buffer: Buffer;
+  #start = 0;
+  #end = 0;
+
+  constructor(maximumLength: number, capacity = 64 * 1024) {
+    this.#maximumLength = maximumLength;
+    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+  }
+
+  /** Where the transport puts what arrives; call `received` with how much that was. */
+  space(minimum: number): Buffer {
+    if (this.#start === this.#end) this.#start = this.#end = 0;
+    if (this.#buffer.length - this.#end < minimum) this.#makeRoom(minimum);
+    return this.#buffer.subarray(this.#end);
+  }
+
+  received(length: number): void {
+    this.#end += length;
+  }
+
+  push(chunk: Uint8Array): void {
+    this.space(chunk.length).set(chunk);
+    this.received(chunk.length);
+  }
+
+  /**
+   * The next whole record, as a range of `bytes`, or undefined until more arrives. The range is
+   * valid until the next `space` or `push`. Throws `RecordTooLarge`.
+   */
+  next(): { readonly bytes: Buffer; readonly start: number; readonly end: number } | undefined {
+    let at = this.#start;
+    let length = 0;
+    let fragments = 0;
+    for (;;) {
+      if (this.#end - at < 4) return undefined;
+      const mark = this.#buffer.readUInt32BE(at);
+      const fragmentLength = mark & 0x7fffffff;
+      length += fragmentLength;
+      fragments += 1;
+      if (length > this.#maximumLength || fragments > maximumFragments) {
+        throw new RecordTooLarge(this.#maximumLength);
+      }
+      at += 4 + fragmentLength;
+      if (at > this.#end) return undefined;
+      if (mark >= 0x80000000) break;
+    }
+    const recordStart = this.#start + 4;
+    if (fragments > 1) this.#join(this.#start, at);
+    this.#start = at;
+    return { bytes: this.#buffer, start: recordStart, end: recordStart + length };
+  }
+
+  /** Moves the fragments' contents together, over the marks between them. */
+  #join(start: number, end: number): void {
+    let from = start;
+    let to = start + 4;
+    while (from < end) {
+      const fragmentLength = this.#buffer.readUInt32BE(from) & 0x7fffffff;
+      this.#buffer.copyWithin(to, from + 4, from + 4 + fragmentLength);
+      to += fragmentLength;
+      from += 4 + fragmentLength;
+    }
+  }
+
+  #makeRoom(minimum: number): void {
+    const kept = this.#end - this.#start;
+    if (kept + minimum <= this.#buffer.length) {
+      this.#buffer.copyWithin(0, this.#start, this.#end);
+    } else {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, kept + minimum));
+      this.#buffer.copy(larger, 0, this.#start, this.#end);
+      this.#buffer = larger;
+    }
+    this.#start = 0;
+    this.#end = kept;
+  }
+}
+
+/** A record of more fragments than this is an attack, not a message. */
+const maximumFragments = 1024;
+
+export class RecordTooLarge extends Error {
+  override readonly name = "RecordTooLarge";
+
+  constructor(maximumLength: number) {
+    super(`a record is longer than ${maximumLength} bytes`);
+  }
+}
