@@ -1,0 +1,18 @@
+// Limits of an EFS file system (EFS quotas, facts §2.6), and of our own tables.
+
+/** Bytes of a name. */
+export const nameLimit = 255;
+/** Bytes of a symbolic link's target. */
+export const symbolicLinkLimit = 4080;
+/** Names of one file. */
+export const linkLimit = 177;
+/** Bytes of a file. */
+export const fileSizeLimit = 52_673_613_135_872;
+/** Byte-range locks on one file, of all clients. */
+export const locksPerFileLimit = 512;
+/** Inodes kept in memory. */
+export const cachedInodesLimit = 200_000;
+/** Inode numbers taken in one step, so that not every create writes the counter. */
+export const inodeNumbersReserved = 4096;
+/** How long attributes of written files may stay in memory alone, in milliseconds. */
+export const lazyAttributesMs = 1000;

@@ -1,0 +1,133 @@
+import type { FileKey } from "../data/data.ts";
+import type { FileType, Inode, Timestamp } from "./file-system.ts";
+
+const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
+const recordLength = 128;
+const metadataBytes = 2048;
+const blockBytes = 4096;
+
+/** An inode in memory: what `Inode` shows, and what only the file system itself needs. */
+export class Node implements Inode {
+  readonly number: FileKey;
+  readonly type: FileType;
+  /** Random; part of the handle, so that handles can't be guessed (facts §2.1). */
+  readonly generationHigh: number;
+  readonly generationLow: number;
+  mode = 0;
+  links = 0;
+  uid = 0;
+  gid = 0;
+  change = 0;
+  verifierHigh = 0;
+  verifierLow = 0;
+  /** Bytes of a file or a symbolic link. */
+  length = 0;
+  /** Directories: bytes that the entries take, how many there are, the next one's cookie. */
+  entryBytes = 0;
+  entries = 0;
+  nextCookie = 3;
+  /** Directories: the one above. */
+  parent: FileKey = 0;
+  /** Files with holes: the room that their contents take; -1 for those without. */
+  sparseBytes = -1;
+  accessTime: Timestamp = epoch;
+  modifyTime: Timestamp = epoch;
+  changeTime: Timestamp = epoch;
+  birthTime: Timestamp = epoch;
+  /** Opens that keep the contents though the last name may be gone. Not stored. */
+  holds = 0;
+  /** In-memory attributes are ahead of the stored ones. Not stored. */
+  dirty = false;
+  handle: Uint8Array | undefined;
+
+  constructor(number: FileKey, type: FileType, generationHigh: number, generationLow: number) {
+    this.number = number;
+    this.type = type;
+    this.generationHigh = generationHigh;
+    this.generationLow = generationLow;
+  }
+
+  get size(): number {
+    return this.type === "directory" ? metadataBytes + this.spaceUsed : this.length;
+  }
+
+  get spaceUsed(): number {
+    if (this.type === "directory") return inBlocks(this.entryBytes);
+    if (this.type !== "file") return blockBytes;
+    const full = inBlocks(this.length);
+    return this.sparseBytes < 0 ? full : Math.min(full, inBlocks(this.sparseBytes));
+  }
+
+  /** What the inode adds to the file system's metered size (facts §2.8). */
+  get meteredBytes(): number {
+    return metadataBytes + this.spaceUsed;
+  }
+}
+
+const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
+
+/** Whole 4 KiB steps, at least one (facts §2.8). */
+function inBlocks(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / blockBytes)) * blockBytes;
+}
+
+/** The bytes of an entry of a directory: its name and a fixed part. */
+export function entrySize(nameLength: number): number {
+  return nameLength + 32;
+}
+
+export function encodeNode(node: Node): Buffer {
+  const record = Buffer.alloc(recordLength);
+  const view = new DataView(record.buffer, record.byteOffset, recordLength);
+  view.setUint8(0, types.indexOf(node.type));
+  view.setUint16(2, node.mode);
+  view.setUint32(4, node.links);
+  view.setUint32(8, node.uid);
+  view.setUint32(12, node.gid);
+  view.setUint32(16, node.generationHigh);
+  view.setUint32(20, node.generationLow);
+  view.setUint32(24, node.verifierHigh);
+  view.setUint32(28, node.verifierLow);
+  view.setFloat64(32, node.change);
+  view.setFloat64(40, node.type === "directory" ? node.entryBytes : node.length);
+  view.setFloat64(48, node.type === "directory" ? node.nextCookie : node.sparseBytes);
+  view.setFloat64(56, node.parent);
+  view.setFloat64(64, node.entries);
+  const times = [node.accessTime, node.modifyTime, node.changeTime, node.birthTime];
+  for (const [index, time] of times.entries()) {
+    view.setFloat64(72 + index * 12, time.seconds);
+    view.setUint32(80 + index * 12, time.nanoseconds);
+  }
+  return record;
+}
+
+export function decodeNode(number: FileKey, record: Uint8Array): Node {
+  const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
+  const type = types[view.getUint8(0)]!;
+  const node = new Node(number, type, view.getUint32(16), view.getUint32(20));
+  node.mode = view.getUint16(2);
+  node.links = view.getUint32(4);
+  node.uid = view.getUint32(8);
+  node.gid = view.getUint32(12);
+  node.verifierHigh = view.getUint32(24);
+  node.verifierLow = view.getUint32(28);
+  node.change = view.getFloat64(32);
+  if (type === "directory") {
+    node.entryBytes = view.getFloat64(40);
+    node.nextCookie = view.getFloat64(48);
+  } else {
+    node.length = view.getFloat64(40);
+    node.sparseBytes = view.getFloat64(48);
+  }
+  node.parent = view.getFloat64(56);
+  node.entries = view.getFloat64(64);
+  const time = (index: number): Timestamp => ({
+    seconds: view.getFloat64(72 + index * 12),
+    nanoseconds: view.getUint32(80 + index * 12),
+  });
+  node.accessTime = time(0);
+  node.modifyTime = time(1);
+  node.changeTime = time(2);
+  node.birthTime = time(3);
+  return node;
+}
