@@ -164,6 +164,8 @@ export interface AttributeChange {
   readonly uid?: number;
   readonly gid?: number;
   readonly size?: number;
+  /** The file is open for writing, which gives the right to change its size (ftruncate(2)). */
+  readonly opened?: boolean;
   /** A time, or "now": which of the two decides who may set it (utimensat(2)). */
   readonly accessTime?: Timestamp | "now";
   readonly modifyTime?: Timestamp | "now";

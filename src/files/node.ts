@@ -36,8 +36,8 @@ export class Node implements Inode {
   birthTime: Timestamp = epoch;
   /** Opens that keep the contents though the last name may be gone. Not stored. */
   holds = 0;
-  /** In-memory attributes are ahead of the stored ones. Not stored. */
-  dirty = false;
+  /** What of it the file system's metered size contains. Not stored. */
+  meteredSaved = 0;
   handle: Uint8Array | undefined;
 
   constructor(number: FileKey, type: FileType, generationHigh: number, generationLow: number) {

@@ -20,7 +20,10 @@ test("shared locks stand beside each other, and one owner may make its own exclu
   const whole = { exclusive: false, start: 0, end: Infinity };
   assert.equal(locks.lock(file, { ...whole, owner: "a" }), undefined);
   assert.equal(locks.lock(file, { ...whole, owner: "b" }), undefined);
-  assert.equal((locks.lock(file, { ...whole, owner: "a", exclusive: true }) as object) !== undefined, true);
+  assert.equal(
+    (locks.lock(file, { ...whole, owner: "a", exclusive: true }) as object) !== undefined,
+    true,
+  );
   assert.equal(locks.releaseOwner(file, "b"), true);
   assert.equal(locks.lock(file, { ...whole, owner: "a", exclusive: true }), undefined);
 });

@@ -1,0 +1,80 @@
+// The entries of directories in the store: by name for lookups, by cookie for listing.
+import type { FileKey } from "../data/data.ts";
+import type { Reader, Writer } from "../store/store.ts";
+import { EINVAL, ENAMETOOLONG, type Failure } from "./failure.ts";
+import type { Name } from "./file-system.ts";
+import { cookieKey, decodeEntry, decodeNamed, encodeEntry, encodeNamed, nameKey } from "./keys.ts";
+import { nameLimit } from "./limits.ts";
+import { entrySize, type Node } from "./node.ts";
+
+export interface Entry {
+  readonly child: FileKey;
+  readonly cookie: number;
+}
+
+export function checkName(name: Name): Failure | undefined {
+  if (name.length > nameLimit) return ENAMETOOLONG;
+  if (name === "" || name === "." || name === "..") return EINVAL;
+  return name.includes("/") || name.includes("\0") ? EINVAL : undefined;
+}
+
+export function findEntry(reader: Reader, directory: Node, name: Name): Entry | undefined {
+  const value = reader.get(nameKey(directory.number, name));
+  return value && decodeEntry(value);
+}
+
+/** Adds a name that isn't there; the caller saves the directory. */
+export function addEntry(writer: Writer, directory: Node, name: Name, child: Node): void {
+  const cookie = directory.nextCookie;
+  directory.nextCookie += 1;
+  directory.entries += 1;
+  directory.entryBytes += entrySize(name.length);
+  if (child.type === "directory") directory.links += 1;
+  putEntry(writer, directory, name, child.number, cookie);
+}
+
+/** The caller saves the directory. */
+export function removeEntry(
+  writer: Writer,
+  directory: Node,
+  name: Name,
+  entry: Entry,
+  child: Node,
+): void {
+  directory.entries -= 1;
+  directory.entryBytes -= entrySize(name.length);
+  if (child.type === "directory") directory.links -= 1;
+  writer.remove(nameKey(directory.number, name));
+  writer.remove(cookieKey(directory.number, entry.cookie));
+}
+
+export interface ListedEntry {
+  readonly child: FileKey;
+  readonly name: Name;
+  readonly cookie: number;
+}
+
+export function* entriesAfter(
+  reader: Reader,
+  directory: Node,
+  cookie: number,
+): Generator<ListedEntry> {
+  const from = cookieKey(directory.number, cookie + 1);
+  const to = cookieKey(directory.number, Number.MAX_SAFE_INTEGER);
+  for (const { key, value } of reader.scan({ from, to })) {
+    const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
+    const own = view.getUint32(9) * 0x1_0000_0000 + view.getUint32(13);
+    yield { ...decodeNamed(value), cookie: own };
+  }
+}
+
+function putEntry(
+  writer: Writer,
+  directory: Node,
+  name: Name,
+  child: FileKey,
+  cookie: number,
+): void {
+  writer.put(nameKey(directory.number, name), encodeEntry(child, cookie));
+  writer.put(cookieKey(directory.number, cookie), encodeNamed(child, name));
+}

@@ -1,0 +1,217 @@
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Random } from "../base/random.ts";
+import type { Data, FileKey } from "../data/data.ts";
+import type { Reader, Store, Writer } from "../store/store.ts";
+import type { FileType, Timestamp } from "./file-system.ts";
+import {
+  encodeNumber,
+  inodeKey,
+  lastNumber,
+  meteredKey,
+  numbersKey,
+  orphanKey,
+  orphanRange,
+  targetKey,
+} from "./keys.ts";
+import { cachedInodesLimit, inodeNumbersReserved, lazyAttributesMs } from "./limits.ts";
+import { decodeNode, encodeNode, Node } from "./node.ts";
+
+/** A file system's inodes: cached, numbered, stored, and forgotten when nothing needs them. */
+export class InodeTable {
+  readonly #store: Store;
+  readonly #data: Data;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #cache = new Map<FileKey, Node>();
+  readonly #dirty = new Set<Node>();
+  #nextNumber: FileKey;
+  #reservedTo: FileKey;
+  #saving: Timer | undefined;
+  #evicting: Timer | undefined;
+  #lastMs = -1;
+  #lastTime: Timestamp = { seconds: 0, nanoseconds: 0 };
+  /** Of what is stored; attributes that are still lazy are not in it. */
+  meteredBytes: number;
+
+  constructor(store: Store, data: Data, clock: Clock, random: Random) {
+    this.#store = store;
+    this.#data = data;
+    this.#clock = clock;
+    this.#random = random;
+    const [next, metered] = store.read((reader) => [
+      reader.get(numbersKey),
+      reader.get(meteredKey),
+    ]);
+    this.#nextNumber = next === undefined ? 1 : lastNumber(next);
+    this.#reservedTo = this.#nextNumber;
+    this.meteredBytes = metered === undefined ? 0 : lastNumber(metered);
+  }
+
+  get(number: FileKey): Node | undefined {
+    return this.#cache.get(number) ?? this.#store.read((reader) => this.load(reader, number));
+  }
+
+  load(reader: Reader, number: FileKey): Node | undefined {
+    const cached = this.#cache.get(number);
+    if (cached !== undefined) return cached;
+    const record = reader.get(inodeKey(number));
+    if (record === undefined) return undefined;
+    const node = decodeNode(number, record);
+    node.meteredSaved = node.meteredBytes;
+    this.#remember(node);
+    return node;
+  }
+
+  /** A node with a number of its own and its times set; it exists once `save` was called. */
+  make(writer: Writer, type: FileType): Node {
+    if (this.#nextNumber >= this.#reservedTo) {
+      this.#reservedTo = this.#nextNumber + inodeNumbersReserved;
+      writer.put(numbersKey, encodeNumber(this.#reservedTo));
+    }
+    const generation = this.#random.bytes(8);
+    const view = new DataView(generation.buffer, generation.byteOffset, 8);
+    const node = new Node(this.#nextNumber, type, view.getUint32(0), view.getUint32(4));
+    this.#nextNumber += 1;
+    const now = this.now();
+    node.accessTime = now;
+    node.birthTime = now;
+    this.touchContents(node);
+    this.#remember(node);
+    return node;
+  }
+
+  /** Undoes `make` for a node that was not saved. */
+  forget(node: Node): void {
+    this.#cache.delete(node.number);
+  }
+
+  save(writer: Writer, node: Node): void {
+    writer.put(inodeKey(node.number), encodeNode(node));
+    this.#meter(writer, node.meteredBytes - node.meteredSaved);
+    node.meteredSaved = node.meteredBytes;
+    this.#dirty.delete(node);
+  }
+
+  /** The attributes reach the store soon, with those of other files. */
+  saveLater(node: Node): void {
+    this.#dirty.add(node);
+    this.#saving ??= this.#clock.schedule(lazyAttributesMs, () => {
+      this.#saving = undefined;
+      this.saveAll();
+    });
+  }
+
+  /** Stores the node's attributes if they are ahead of what is stored. */
+  saveNow(node: Node): void {
+    if (this.#dirty.has(node)) this.#store.write((writer) => this.save(writer, node));
+  }
+
+  saveAll(): void {
+    if (this.#dirty.size === 0) return;
+    this.#store.write((writer) => {
+      for (const node of this.#dirty) this.save(writer, node);
+    });
+  }
+
+  /** The last name is gone: removes the node, or keeps it as an orphan while it is held open. */
+  nameless(writer: Writer, node: Node): void {
+    if (node.holds > 0) {
+      writer.put(orphanKey(node.number), new Uint8Array(0));
+      this.save(writer, node);
+    } else {
+      this.#remove(writer, node);
+    }
+  }
+
+  release(node: Node): void {
+    node.holds -= 1;
+    if (node.holds > 0 || node.links > 0) return;
+    this.#store.write((writer) => this.#remove(writer, node));
+    this.#removeContentsWhenDurable(node);
+  }
+
+  removeUnheldOrphans(): void {
+    const numbers = this.#store.read((reader) =>
+      Array.from(reader.scan(orphanRange()), (entry) => lastNumber(entry.key)),
+    );
+    for (const number of numbers) {
+      const node = this.get(number);
+      if (node === undefined || node.holds > 0) continue;
+      this.#store.write((writer) => this.#remove(writer, node));
+      this.#removeContentsWhenDurable(node);
+    }
+  }
+
+  /** Called after the transaction in which `nameless` was. */
+  removeContentsOf(node: Node): void {
+    if (node.links === 0 && node.holds === 0) this.#removeContentsWhenDurable(node);
+  }
+
+  touchContents(node: Node): void {
+    node.modifyTime = this.now();
+    this.touch(node);
+  }
+
+  touch(node: Node): void {
+    node.changeTime = this.now();
+    node.change = Math.max(node.change + 1, Math.floor(this.#lastMs * 1000));
+  }
+
+  now(): Timestamp {
+    const ms = this.#clock.nowMs();
+    if (ms !== this.#lastMs) {
+      this.#lastMs = ms;
+      const seconds = Math.floor(ms / 1000);
+      const nanoseconds = Math.floor((ms - seconds * 1000) * 1000) * 1000;
+      this.#lastTime = { seconds, nanoseconds };
+    }
+    return this.#lastTime;
+  }
+
+  close(): void {
+    this.#saving?.cancel();
+    this.#evicting?.cancel();
+    this.saveAll();
+  }
+
+  #remove(writer: Writer, node: Node): void {
+    writer.remove(inodeKey(node.number));
+    writer.remove(orphanKey(node.number));
+    if (node.type === "symlink") writer.remove(targetKey(node.number));
+    this.#meter(writer, -node.meteredSaved);
+    node.meteredSaved = 0;
+    this.#cache.delete(node.number);
+    this.#dirty.delete(node);
+  }
+
+  #removeContentsWhenDurable(node: Node): void {
+    if (node.type !== "file") return;
+    // Not before: after a crash the name may be there still, and then so must be the contents.
+    this.#store.whenDurable(this.#store.applied, () => this.#data.remove(node.number));
+  }
+
+  #meter(writer: Writer, change: number): void {
+    if (change === 0) return;
+    this.meteredBytes += change;
+    writer.put(meteredKey, encodeNumber(this.meteredBytes));
+  }
+
+  #remember(node: Node): void {
+    this.#cache.set(node.number, node);
+    if (this.#cache.size <= cachedInodesLimit) return;
+    // Later, when nobody is in the middle of an operation with nodes in hand.
+    this.#evicting ??= this.#clock.schedule(0, () => {
+      this.#evicting = undefined;
+      this.#evict();
+    });
+  }
+
+  #evict(): void {
+    for (const node of this.#cache.values()) {
+      if (this.#cache.size <= cachedInodesLimit) return;
+      if (node.holds === 0 && !this.#dirty.has(node) && node.number !== 1) {
+        this.#cache.delete(node.number);
+      }
+    }
+  }
+}
