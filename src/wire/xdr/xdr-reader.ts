@@ -25,6 +25,12 @@ export class XdrReader {
     this.#end = end;
   }
 
+  /** A reader of a copy of what is left, for when the buffer is about to be used again. */
+  detached(): XdrReader {
+    const rest = Uint8Array.prototype.slice.call(this.#bytes, this.offset, this.#end);
+    return new XdrReader(rest);
+  }
+
   get remaining(): number {
     return this.#end - this.offset;
   }

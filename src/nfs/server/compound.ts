@@ -1,0 +1,153 @@
+import type { Caller, FileSystem, Inode } from "../../files/file-system.ts";
+import { EACCES, type Failure, type FailureCode } from "../../files/failure.ts";
+
+import { Status, type StatusCode } from "../../wire/nfs4/status.ts";
+import { anonymousStateid, isSpecial, type Stateid } from "../../wire/nfs4/stateid.ts";
+import type { AuthSys } from "../../wire/rpc/message.ts";
+import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
+import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import type { ConnectionGrant } from "./admission.ts";
+import type { FileSystemState } from "./state/file-system-state.ts";
+import type { Client, Lock, Open } from "./state/client.ts";
+import type { Session, Slot } from "./state/session.ts";
+
+/** What an operation answers: now, or later where contents have to be fetched. */
+export type Outcome = StatusCode | Promise<StatusCode>;
+
+/**
+ * One compound while it runs (RFC 8881 §2.10.6, §16.2): where its arguments are read and its
+ * results written, who asks, and the current and saved file handles.
+ */
+export class Compound {
+  reader: XdrReader;
+  writer: XdrWriter;
+  readonly grant: ConnectionGrant;
+  readonly state: FileSystemState;
+  readonly files: FileSystem;
+  readonly credential: AuthSys | undefined;
+  readonly caller: Caller;
+  readonly bootVerifier: Uint8Array;
+  readonly requestLength: number;
+  operationCount = 0;
+  current: Inode | undefined;
+  saved: Inode | undefined;
+  currentStateid: Stateid = anonymousStateid;
+  savedStateid: Stateid = anonymousStateid;
+  session: Session | undefined;
+  slot: Slot | undefined;
+  keepReply = false;
+  /** Files whose data must be durable before the reply goes out. */
+  readonly commits: Inode[] = [];
+  /** The reply that was sent before, where the request is a retransmission. */
+  replay: Uint8Array | undefined;
+
+  constructor(fields: {
+    reader: XdrReader;
+    writer: XdrWriter;
+    grant: ConnectionGrant;
+    state: FileSystemState;
+    credential: AuthSys | undefined;
+    bootVerifier: Uint8Array;
+    requestLength: number;
+  }) {
+    this.reader = fields.reader;
+    this.writer = fields.writer;
+    this.grant = fields.grant;
+    this.state = fields.state;
+    this.files = fields.state.files;
+    this.credential = fields.credential;
+    this.bootVerifier = fields.bootVerifier;
+    this.requestLength = fields.requestLength;
+    this.caller = callerOf(fields.grant, fields.credential);
+  }
+
+  /** The client of the session; operations that need one come after SEQUENCE. */
+  get client(): Client {
+    return this.session!.client;
+  }
+
+  /** Refuses what changes something where the connection may only read (facts §2.3). */
+  refuseWrite(): StatusCode | undefined {
+    return this.grant.permissions.write ? undefined : Status.ROFS;
+  }
+
+  /** The current stateid stands for the one that the compound made or used last (§16.2.3.1.2). */
+  effective(stateid: Stateid): Stateid {
+    const { seqid, other0, other1, other2 } = stateid;
+    const isCurrent = seqid === 1 && other0 === 0 && other1 === 0 && other2 === 0;
+    return isCurrent ? this.currentStateid : stateid;
+  }
+
+  /** The open or lock that a stateid names, checked as RFC 8881 §8.2.4 says. */
+  find(given: Stateid): Open | Lock | StatusCode {
+    const stateid = this.effective(given);
+    if (isSpecial(stateid)) return Status.BAD_STATEID;
+    if (stateid.other0 !== this.state.instance) return Status.BAD_STATEID;
+    if (stateid.other1 !== this.client.number) return Status.BAD_STATEID;
+    const found = this.client.states.get(stateid.other2);
+    if (found === undefined) return Status.BAD_STATEID;
+    if (stateid.seqid !== 0 && stateid.seqid < found.seqid) return Status.OLD_STATEID;
+    return stateid.seqid > found.seqid ? Status.BAD_STATEID : found;
+  }
+
+  stateidOf(held: Open | Lock): Stateid {
+    return {
+      seqid: held.seqid,
+      other0: this.state.instance,
+      other1: held.client.number,
+      other2: held.number,
+    };
+  }
+}
+
+const nobody = 65_534;
+
+/** The access point's user replaces everybody; root without ClientRootAccess becomes nobody. */
+function callerOf(grant: ConnectionGrant, credential: AuthSys | undefined): Caller {
+  const asked = grant.identity ?? {
+    uid: credential?.uid ?? nobody,
+    gid: credential?.gid ?? nobody,
+    groups: credential?.gids ?? [],
+  };
+  if (grant.permissions.root) return asked;
+  if (asked.uid !== 0 && asked.gid !== 0 && !asked.groups.includes(0)) return asked;
+  return {
+    uid: asked.uid === 0 ? nobody : asked.uid,
+    gid: asked.gid === 0 ? nobody : asked.gid,
+    groups: asked.groups.filter((group) => group !== 0),
+  };
+}
+
+const statusByCode: Record<FailureCode, StatusCode> = {
+  EACCES: Status.ACCESS,
+  EAGAIN: Status.DELAY,
+  EBADF: Status.OPENMODE,
+  EDQUOT: Status.DQUOT,
+  EEXIST: Status.EXIST,
+  EFBIG: Status.FBIG,
+  EINVAL: Status.INVAL,
+  EIO: Status.IO,
+  EISDIR: Status.ISDIR,
+  ELOOP: Status.SYMLINK,
+  EMLINK: Status.MLINK,
+  ENAMETOOLONG: Status.NAMETOOLONG,
+  ENOENT: Status.NOENT,
+  ENOSPC: Status.NOSPC,
+  ENOTDIR: Status.NOTDIR,
+  ENOTEMPTY: Status.NOTEMPTY,
+  ENXIO: Status.NXIO,
+  EPERM: Status.PERM,
+  EROFS: Status.ROFS,
+  ESTALE: Status.STALE,
+  EXDEV: Status.XDEV,
+};
+
+export function statusOf(failure: Failure): StatusCode {
+  return statusByCode[failure.code];
+}
+
+/** Whether the caller may read or write the contents, with what it takes to run a program. */
+export function mayUse(compound: Compound, inode: Inode, wanted: number): Failure | undefined {
+  const granted = compound.files.access(compound.caller, inode, wanted);
+  return granted === wanted ? undefined : EACCES;
+}

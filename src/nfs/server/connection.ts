@@ -1,0 +1,234 @@
+import type { Socket } from "node:net";
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts";
+import {
+  AcceptStatus,
+  AuthStatus,
+  type CallHeader,
+  decodeCall,
+  encodeAccepted,
+  encodeAuthError,
+  encodeProgramMismatch,
+  encodeRpcMismatch,
+  rpcVersion,
+} from "../../wire/rpc/message.ts";
+import { RecordReader } from "../../wire/rpc/record-reader.ts";
+import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
+import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import type { ConnectionGrant } from "./admission.ts";
+import { Compound } from "./compound.ts";
+import { outputLimit, recordLimit } from "./limits.ts";
+import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
+import { runCompound } from "./run-compound.ts";
+import type { FileSystemState } from "./state/file-system-state.ts";
+
+export interface ConnectionContext {
+  readonly grant: ConnectionGrant;
+  readonly state: FileSystemState;
+  readonly bootVerifier: Uint8Array;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const lastFragment = 0x8000_0000;
+
+/**
+ * One client's connection: takes RPC records off the stream, runs them in order, and sends what
+ * is ready in one write for all that arrived together. A reply that promises durability waits
+ * beside the stream, so that others overtake it.
+ */
+export class Connection {
+  readonly #socket: Socket;
+  readonly #context: ConnectionContext;
+  readonly #records = new RecordReader(recordLimit);
+  readonly #reader = new XdrReader();
+  #output = new XdrWriter(64 * 1024);
+  #flushing = false;
+  #expiry: Timer | undefined;
+
+  /** Serves what comes on the socket until it closes. */
+  static serve(socket: Socket, context: ConnectionContext): void {
+    const connection = new Connection(socket, context);
+    connection.#closeWhenExpired();
+    socket.resume();
+  }
+
+  private constructor(socket: Socket, context: ConnectionContext) {
+    this.#socket = socket;
+    this.#context = context;
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+    socket.on("drain", () => socket.resume());
+    socket.on("close", () => {
+      this.#expiry?.cancel();
+      context.grant.closed();
+    });
+  }
+
+  #closeWhenExpired(): void {
+    const { expiresAtMs } = this.#context.grant;
+    if (expiresAtMs === undefined) return;
+    const delayMs = Math.max(0, expiresAtMs - this.#context.clock.nowMs());
+    this.#expiry = this.#context.clock.schedule(delayMs, () => this.#socket.destroy());
+  }
+
+  #receive(chunk: Uint8Array): void {
+    try {
+      this.#records.push(chunk);
+      for (let record = this.#records.next(); record; record = this.#records.next()) {
+        this.#answer(record.bytes, record.start, record.end);
+      }
+    } catch (error) {
+      // What can't be told apart into calls can't be answered; the client connects anew.
+      this.#context.log.warn({ error }, "closing a connection that doesn't speak RPC");
+      this.#socket.destroy();
+    }
+    this.#flush();
+  }
+
+  #answer(bytes: Uint8Array, start: number, end: number): void {
+    const reader = this.#reader;
+    const writer = this.#output;
+    reader.reset(bytes, start, end);
+    const replyStart = writer.length;
+    writer.uint32(0);
+    const call = decodeCall(reader);
+    // A reply to a callback: this server makes none.
+    if (call === undefined) {
+      writer.length = replyStart;
+      return;
+    }
+    const refused = encodeRefusal(writer, call);
+    if (!refused) {
+      encodeAccepted(writer, call.xid, AcceptStatus.success);
+      if (call.procedure === Procedure.compound) {
+        this.#answerCompound(call, replyStart, end - start);
+        return;
+      }
+      if (call.procedure === bindProcedure)
+        encodeBindResponse(writer, this.#context.state.files.id);
+    }
+    markRecord(writer, replyStart);
+  }
+
+  #answerCompound(call: CallHeader, replyStart: number, requestLength: number): void {
+    const { grant, state, bootVerifier } = this.#context;
+    const writer = this.#output;
+    const compound = new Compound({
+      reader: this.#reader,
+      writer,
+      grant,
+      state,
+      credential: call.credential,
+      bootVerifier,
+      requestLength,
+    });
+    const appliedBefore = state.files.applied;
+    let running: void | Promise<void>;
+    try {
+      running = runCompound(compound);
+    } catch (error) {
+      if (!(error instanceof XdrError)) throw error;
+      writer.length = replyStart + 4;
+      encodeAccepted(writer, call.xid, AcceptStatus.garbageArguments);
+      markRecord(writer, replyStart);
+      return;
+    }
+    if (running !== undefined) {
+      this.#finishLater(compound, running, replyStart, appliedBefore);
+      return;
+    }
+    markRecord(writer, replyStart);
+    if (compound.commits.length === 0 && state.files.applied === appliedBefore) {
+      if (compound.slot !== undefined) compound.slot.busy = false;
+      return;
+    }
+    const reply = Buffer.from(writer.written(replyStart));
+    writer.length = replyStart;
+    this.#sendWhenDurable(compound, reply);
+  }
+
+  /** The compound waits for contents: it takes its buffers along, the connection goes on. */
+  #finishLater(
+    compound: Compound,
+    running: Promise<void>,
+    replyStart: number,
+    appliedBefore: number,
+  ): void {
+    const others = this.#output.written().slice(0, replyStart);
+    this.#output = new XdrWriter(64 * 1024);
+    this.#output.room(others.length).set(others);
+    compound.reader = compound.reader.detached();
+    running.then(
+      () => {
+        markRecord(compound.writer, replyStart);
+        const reply = Buffer.from(compound.writer.written(replyStart));
+        const isDurable = compound.state.files.applied === appliedBefore;
+        if (compound.commits.length > 0 || !isDurable) this.#sendWhenDurable(compound, reply);
+        else this.#send(compound, reply);
+      },
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  #sendWhenDurable(compound: Compound, reply: Uint8Array): void {
+    const { files } = compound.state;
+    let waits = compound.commits.length + 1;
+    const arrived = (error?: Error): void => {
+      if (error) return this.#fail(error);
+      waits -= 1;
+      if (waits === 0) this.#send(compound, reply);
+    };
+    for (const inode of compound.commits) files.commit(inode, arrived);
+    files.whenDurable(files.applied, arrived);
+  }
+
+  #send(compound: Compound, reply: Uint8Array): void {
+    if (compound.slot !== undefined) compound.slot.busy = false;
+    this.#output.room(reply.length).set(reply);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    // Whoever waited for the same flush goes out with the same write.
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#context.log.error({ error }, "a request could not be finished, closing its connection");
+    this.#socket.destroy();
+  }
+
+  #flush(): void {
+    const output = this.#output;
+    if (output.length === 0 || this.#socket.destroyed) return;
+    const bytes = Buffer.from(output.written());
+    output.length = 0;
+    this.#socket.write(bytes);
+    if (this.#socket.writableLength > outputLimit) this.#socket.pause();
+  }
+}
+
+/** The program, version, procedure or credential that isn't served, answered (RFC 5531 §9). */
+function encodeRefusal(writer: XdrWriter, call: CallHeader): boolean {
+  const isNfs = call.program === nfsProgram;
+  const isProxy = call.program === proxyProgram;
+  const version = isNfs ? nfsVersion : proxyVersion;
+  if (call.version !== rpcVersion) encodeRpcMismatch(writer, call.xid);
+  else if (!isNfs && !isProxy) {
+    encodeAccepted(writer, call.xid, AcceptStatus.programUnavailable);
+  } else if (call.programVersion !== version) {
+    encodeProgramMismatch(writer, call.xid, version);
+  } else if (call.credentialRefused) {
+    encodeAuthError(writer, call.xid, AuthStatus.tooWeak);
+  } else if (call.procedure > (isNfs ? Procedure.compound : bindProcedure)) {
+    encodeAccepted(writer, call.xid, AcceptStatus.procedureUnavailable);
+  } else return false;
+  return true;
+}
+
+function markRecord(writer: XdrWriter, start: number): void {
+  writer.patchUint32(start, (lastFragment | (writer.length - start - 4)) >>> 0);
+}

@@ -1,0 +1,26 @@
+// Limits of the NFS server.
+
+/** Seconds that a client's state lives without a sign of it; AWS doesn't publish its own (§2.4). */
+export const leaseSeconds = 90;
+/** Bytes of one READ or WRITE (facts §2.4: 1 MiB). */
+export const transferLimit = 1_048_576;
+/** Bytes of one RPC record: a transfer and its headers. */
+export const recordLimit = transferLimit + 64 * 1024;
+/** Bytes of one reply; efs-proxy takes at most 1 MiB and 4 KiB (facts §1.6). */
+export const replyLimit = transferLimit + 4096;
+/** Bytes of a reply that a slot keeps for a retransmission. */
+export const cachedReplyLimit = 8192;
+/** Requests of a session that are answered at the same time. */
+export const slotsLimit = 64;
+/** Operations in one compound. */
+export const operationsLimit = 64;
+/** Sessions of one client. */
+export const sessionsPerClientLimit = 32;
+/** Open files of one client, as EFS has it (facts §2.6). */
+export const opensPerClientLimit = 65_536;
+/** Bytes of a compound's tag; longer ones are refused as malformed. */
+export const tagLimit = 1024;
+/** Connections that a closed security group holds without an answer. */
+export const heldConnectionsLimit = 1024;
+/** Bytes of output that wait for a slow reader before no more of its requests are read. */
+export const outputLimit = 8 * 1024 * 1024;

@@ -1,0 +1,188 @@
+import { constants } from "node:crypto";
+import net, { type Socket } from "node:net";
+import tls from "node:tls";
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Random } from "../../base/random.ts";
+import type { Admission, ConnectionEnds } from "./admission.ts";
+import { Connection } from "./connection.ts";
+import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
+import type { ClientRecords } from "./state/client-records.ts";
+import { FileSystemState } from "./state/file-system-state.ts";
+
+export interface NfsServerOptions {
+  readonly admission: Admission;
+  readonly records: ClientRecords;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** PEM; the certificate's names cover what the helper checks. Without it TLS is refused. */
+  readonly tls?: { readonly key: string; readonly certificate: string };
+}
+
+/** The first byte of a TLS handshake record; an RPC record mark never starts with it here. */
+const tlsHandshake = 0x16;
+/** A client that connects and says nothing is cut off. */
+const silenceMs = 60_000;
+
+/** NFSv4.1 for many file systems, plain and TLS on each port (facts §1.4, §1.5). */
+export class NfsServer {
+  readonly #options: NfsServerOptions;
+  readonly #servers = new Map<string, net.Server>();
+  readonly #sockets = new Set<Socket>();
+  readonly #states = new Map<string, FileSystemState>();
+  readonly #instance: number;
+  readonly #bootVerifier: Uint8Array;
+  readonly #secureContext: tls.SecureContext | undefined;
+  #held = 0;
+  #sweep: Timer | undefined;
+
+  constructor(options: NfsServerOptions) {
+    this.#options = options;
+    this.#bootVerifier = options.random.bytes(8);
+    const instance = new DataView(options.random.bytes(4).buffer).getUint32(0);
+    // Never what a special stateid has there.
+    this.#instance = instance === 0 || instance === 0xffff_ffff ? 1 : instance;
+    this.#secureContext =
+      options.tls &&
+      tls.createSecureContext({
+        key: options.tls.key,
+        cert: options.tls.certificate,
+        minVersion: "TLSv1.2",
+        // A resumed session would show the certificate of an earlier connection (facts §1.4).
+        secureOptions: constants.SSL_OP_NO_TICKET,
+        sessionTimeout: 1,
+      });
+    this.#sweepLater();
+  }
+
+  /** Starts serving on an address; resolves with the port once connections are accepted. */
+  async listen(address: string, port: number): Promise<number> {
+    const server = net.createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ host: address, port, backlog: 511 }, resolve);
+    });
+    const bound = (server.address() as net.AddressInfo).port;
+    this.#servers.set(`${address}:${bound}`, server);
+    return bound;
+  }
+
+  /** Stops serving on an address and cuts its connections. */
+  async unlisten(address: string, port: number): Promise<void> {
+    const server = this.#servers.get(`${address}:${port}`);
+    if (server === undefined) return;
+    this.#servers.delete(`${address}:${port}`);
+    const closed = new Promise((resolve) => server.close(resolve));
+    for (const socket of this.#sockets) {
+      if (socket.localAddress === address && socket.localPort === port) socket.destroy();
+    }
+    await closed;
+  }
+
+  /** The file system is being deleted: nothing of it is served from here on. */
+  forget(fileSystem: string): void {
+    this.#states.delete(fileSystem);
+  }
+
+  async close(): Promise<void> {
+    this.#sweep?.cancel();
+    for (const socket of this.#sockets) socket.destroy();
+    const closing = [...this.#servers.values()].map(
+      (server) => new Promise((resolve) => server.close(resolve)),
+    );
+    this.#servers.clear();
+    await Promise.all(closing);
+  }
+
+  #sweepLater(): void {
+    this.#sweep = this.#options.clock.schedule((leaseSeconds * 1000) / 3, () => {
+      for (const state of this.#states.values()) state.dropExpired();
+      this.#sweepLater();
+    });
+  }
+
+  #accept(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("error", (error) => {
+      this.#options.log.debug({ error: error.message }, "a client's connection broke");
+    });
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    if (!remoteAddress || !remotePort || !localAddress || !localPort) return;
+    const ends = { remoteAddress, remotePort, localAddress, localPort };
+    if (this.#options.admission.arrives(ends) === "hold") {
+      this.#hold(socket);
+      return;
+    }
+    socket.setTimeout(silenceMs, () => socket.destroy());
+    socket.once("data", (first) => {
+      socket.pause();
+      socket.setTimeout(0);
+      socket.unshift(first);
+      if (first[0] === tlsHandshake) this.#secure(socket, ends);
+      else this.#admit(socket, ends, false, undefined);
+    });
+  }
+
+  /** Mute, as a closed port behind a security group is; the peer gives up by itself. */
+  #hold(socket: Socket): void {
+    if (this.#held >= heldConnectionsLimit) {
+      socket.destroy();
+      return;
+    }
+    this.#held += 1;
+    socket.on("close", () => {
+      this.#held -= 1;
+    });
+    socket.resume();
+  }
+
+  #secure(socket: Socket, ends: ConnectionEnds): void {
+    if (this.#secureContext === undefined) {
+      socket.destroy();
+      return;
+    }
+    const secured = new tls.TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#secureContext,
+      requestCert: true,
+      rejectUnauthorized: false,
+    });
+    secured.on("error", (error) => {
+      this.#options.log.warn({ ...ends, error: error.message }, "a TLS connection broke");
+      socket.destroy();
+    });
+    secured.on("close", () => socket.destroy());
+    secured.once("secure", () => {
+      this.#admit(secured, ends, true, secured.getPeerX509Certificate()?.raw);
+    });
+  }
+
+  #admit(
+    socket: Socket,
+    ends: ConnectionEnds,
+    secure: boolean,
+    certificate: Uint8Array | undefined,
+  ): void {
+    const { admission, clock, log } = this.#options;
+    const grant = admission.admit({ ...ends, secure, certificate });
+    if (grant.fileSystem === undefined) {
+      grant.closed();
+      socket.destroy();
+      return;
+    }
+    const state = this.#stateOf(grant.fileSystem);
+    Connection.serve(socket, { grant, state, bootVerifier: this.#bootVerifier, clock, log });
+  }
+
+  #stateOf(files: FileSystemState["files"]): FileSystemState {
+    const known = this.#states.get(files.id);
+    if (known?.files === files) return known;
+    const { clock, records } = this.#options;
+    const state = new FileSystemState(files, this.#instance, clock, records);
+    this.#states.set(files.id, state);
+    return state;
+  }
+}

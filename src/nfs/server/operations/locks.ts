@@ -1,0 +1,151 @@
+// LOCK, LOCKT, LOCKU, TEST_STATEID, FREE_STATEID (RFC 8881 §18.10 to §18.12, §18.48, §18.38).
+import type { HeldLock, LockRange } from "../../../files/locks.ts";
+import { LockType, opaqueLimit, ShareAccess } from "../../../wire/nfs4/operations.ts";
+import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
+import { decodeStateid, encodeStateid } from "../../../wire/nfs4/stateid.ts";
+import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
+import type { Compound } from "../compound.ts";
+import type { Lock } from "../state/client.ts";
+import { lockOwnerName, lockOwnerParts } from "../state/file-system-state.ts";
+
+const stateidsLimit = 1024;
+
+export function lock(compound: Compound): StatusCode {
+  const { reader } = compound;
+  const type = reader.uint32();
+  const reclaim = reader.boolean();
+  const range = decodeRange(reader);
+  const isNewOwner = reader.boolean();
+  if (isNewOwner) reader.uint32();
+  const given = decodeStateid(reader);
+  reader.uint32();
+  let lockOwner = "";
+  if (isNewOwner) {
+    reader.skip(8);
+    lockOwner = reader.byteString(opaqueLimit);
+  }
+  const { current, state } = compound;
+  if (current === undefined) return Status.NOFILEHANDLE;
+  if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
+  if (type < LockType.read || type > LockType.writeBlocking) return Status.INVAL;
+  if (range === undefined) return Status.INVAL;
+  const inGrace = state.inGrace();
+  if (reclaim && !(inGrace && compound.client.mayReclaim)) return Status.NO_GRACE;
+  if (!reclaim && inGrace) return Status.GRACE;
+  const found = compound.find(given);
+  if (typeof found === "number") return found;
+  if (isNewOwner !== (found.kind === "open")) return Status.BAD_STATEID;
+  const open = found.kind === "open" ? found : found.open;
+  if (open.inode !== current) return Status.BAD_STATEID;
+  const exclusive = type === LockType.write || type === LockType.writeBlocking;
+  const needed = exclusive ? ShareAccess.write : ShareAccess.read;
+  if ((open.access & needed) === 0) return Status.OPENMODE;
+  const owned = found.kind === "lock" ? found : state.lockOf(open, lockOwner);
+  return takeLock(compound, owned, range, exclusive);
+}
+
+function takeLock(
+  compound: Compound,
+  owned: Lock,
+  range: LockRange,
+  exclusive: boolean,
+): StatusCode {
+  const { files, state } = compound;
+  const request = { ...range, owner: owned.owner, exclusive };
+  let standing = files.locks.lock(owned.open.inode.number, request);
+  while (standing !== undefined && standing !== "limit") {
+    // Whoever didn't renew its lease can't keep others out (RFC 8881 §8.4.3).
+    const holder = state.client(lockOwnerParts(standing.owner).clientNumber);
+    if (holder !== undefined && !state.hasExpired(holder)) break;
+    if (holder !== undefined) state.drop(holder);
+    else files.locks.releaseOwner(owned.open.inode.number, standing.owner);
+    standing = files.locks.lock(owned.open.inode.number, request);
+  }
+  if (standing === undefined) {
+    owned.seqid += 1;
+    const stateid = compound.stateidOf(owned);
+    encodeStateid(compound.writer, stateid);
+    compound.currentStateid = stateid;
+    return Status.OK;
+  }
+  if (owned.seqid === 0) state.freeLock(owned);
+  if (standing === "limit") return Status.RESOURCE;
+  encodeDenied(compound, standing);
+  return Status.DENIED;
+}
+
+export function testLock(compound: Compound): StatusCode {
+  const { reader } = compound;
+  const type = reader.uint32();
+  const range = decodeRange(reader);
+  reader.skip(8);
+  const lockOwner = reader.byteString(opaqueLimit);
+  const { current } = compound;
+  if (current === undefined) return Status.NOFILEHANDLE;
+  if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
+  if (range === undefined) return Status.INVAL;
+  if (compound.state.inGrace()) return Status.GRACE;
+  const owner = lockOwnerName(compound.client, lockOwner);
+  const exclusive = type === LockType.write || type === LockType.writeBlocking;
+  const standing = compound.files.locks.conflict(current.number, { ...range, owner, exclusive });
+  if (standing === undefined) return Status.OK;
+  encodeDenied(compound, standing);
+  return Status.DENIED;
+}
+
+export function unlock(compound: Compound): StatusCode {
+  const { reader } = compound;
+  reader.uint32();
+  reader.uint32();
+  const given = decodeStateid(reader);
+  const range = decodeRange(reader);
+  if (compound.current === undefined) return Status.NOFILEHANDLE;
+  const found = compound.find(given);
+  if (typeof found === "number") return found;
+  if (found.kind !== "lock") return Status.BAD_STATEID;
+  if (range === undefined) return Status.INVAL;
+  compound.files.locks.unlock(found.open.inode.number, found.owner, range);
+  found.seqid += 1;
+  const stateid = compound.stateidOf(found);
+  encodeStateid(compound.writer, stateid);
+  compound.currentStateid = stateid;
+  return Status.OK;
+}
+
+export function testStateids(compound: Compound): StatusCode {
+  const stateids = compound.reader.array(stateidsLimit, decodeStateid);
+  compound.writer.array(stateids, (writer, stateid) => {
+    const found = compound.find(stateid);
+    writer.uint32(typeof found === "number" ? found : Status.OK);
+  });
+  return Status.OK;
+}
+
+export function freeStateid(compound: Compound): StatusCode {
+  const found = compound.find(decodeStateid(compound.reader));
+  if (typeof found === "number") return found;
+  if (found.kind === "open") return Status.LOCKS_HELD;
+  const held = compound.files.locks.holds(found.open.inode.number, found.owner);
+  if (held) return Status.LOCKS_HELD;
+  compound.state.freeLock(found);
+  return Status.OK;
+}
+
+/** offset4 and length4; undefined where the length is zero or goes past 2^64 (§18.10.3). */
+function decodeRange(reader: XdrReader): LockRange | undefined {
+  const start = reader.uint64OrInfinity();
+  const length = reader.uint64OrInfinity();
+  if (length === 0 || start === Infinity) return undefined;
+  return { start, end: start + length };
+}
+
+function encodeDenied(compound: Compound, held: HeldLock): void {
+  const { writer, state } = compound;
+  const { clientNumber, lockOwner } = lockOwnerParts(held.owner);
+  writer.uint64(held.start);
+  writer.uint64(held.end === Infinity ? Infinity : held.end - held.start);
+  writer.uint32(held.exclusive ? LockType.write : LockType.read);
+  writer.uint32(state.instance);
+  writer.uint32(clientNumber);
+  writer.byteString(lockOwner);
+}

@@ -1,0 +1,310 @@
+// EXCHANGE_ID, CREATE_SESSION, DESTROY_SESSION, SEQUENCE, BIND_CONN_TO_SESSION, DESTROY_CLIENTID,
+// RECLAIM_COMPLETE (RFC 8881 §18.35, §18.36, §18.37, §18.46, §18.34, §18.50, §18.51).
+import {
+  ChannelFromClient,
+  ChannelFromServer,
+  ExchangeFlag,
+  opaqueLimit,
+  verifierLength,
+} from "../../../wire/nfs4/operations.ts";
+import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
+import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
+import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
+import type { Compound } from "../compound.ts";
+import {
+  cachedReplyLimit,
+  operationsLimit,
+  recordLimit,
+  replyLimit,
+  sessionsPerClientLimit,
+  slotsLimit,
+} from "../limits.ts";
+import type { Client } from "../state/client.ts";
+import type { ChannelAttributes, Session, Slot } from "../state/session.ts";
+
+const implementationIdsLimit = 1;
+const protectionNone = 0;
+const knownExchangeFlags =
+  (ExchangeFlag.supportMovedReferral |
+    ExchangeFlag.supportMovedMigration |
+    ExchangeFlag.bindPrincipalStateid |
+    ExchangeFlag.useNonPnfs |
+    ExchangeFlag.usePnfsMds |
+    ExchangeFlag.usePnfsDs |
+    ExchangeFlag.updateConfirmed |
+    0x2_0000) >>>
+  0;
+
+export function exchangeId(compound: Compound): StatusCode {
+  const { reader, state } = compound;
+  const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
+  const owner = reader.byteString(opaqueLimit);
+  const flags = reader.uint32();
+  const protection = reader.uint32();
+  if (protection !== protectionNone) return Status.NOTSUPP;
+  skipImplementationId(reader);
+  if ((flags & ~knownExchangeFlags) !== 0) return Status.INVAL;
+  const principal = String(compound.credential?.uid ?? "none");
+  const confirmed = state.clientOf(owner, true);
+  const client =
+    (flags & ExchangeFlag.updateConfirmed) === 0
+      ? introduced(compound, confirmed, owner, verifier, principal)
+      : updated(confirmed, verifier, principal);
+  if (typeof client === "number") return client;
+  state.renew(client);
+  answerExchangeId(compound, client);
+  return Status.OK;
+}
+
+function updated(
+  confirmed: Client | undefined,
+  verifier: string,
+  principal: string,
+): Client | StatusCode {
+  if (confirmed === undefined) return Status.NOENT;
+  if (confirmed.verifier !== verifier) return Status.NOT_SAME;
+  return confirmed.principal === principal ? confirmed : Status.PERM;
+}
+
+function introduced(
+  { state }: Compound,
+  confirmed: Client | undefined,
+  owner: string,
+  verifier: string,
+  principal: string,
+): Client | StatusCode {
+  if (confirmed !== undefined) {
+    const isSame = confirmed.principal === principal;
+    if (isSame && confirmed.verifier === verifier) return confirmed;
+    const holds = confirmed.states.size > 0 || confirmed.sessions.size > 0;
+    if (!isSame && holds && !state.hasExpired(confirmed)) return Status.CLID_INUSE;
+    if (!isSame) state.drop(confirmed);
+  }
+  const unconfirmed = state.clientOf(owner, false);
+  if (unconfirmed !== undefined) state.drop(unconfirmed);
+  return state.introduce(owner, verifier, principal);
+}
+
+function skipImplementationId(reader: XdrReader): void {
+  reader.array(implementationIdsLimit, (item) => {
+    item.opaque(opaqueLimit);
+    item.opaque(opaqueLimit);
+    item.skip(12);
+  });
+}
+
+function answerExchangeId({ writer, state }: Compound, client: Client): void {
+  const confirmed = client.confirmed ? ExchangeFlag.confirmed : 0;
+  writer.uint32(state.instance);
+  writer.uint32(client.number);
+  writer.uint32(client.sequence);
+  writer.uint32((ExchangeFlag.useNonPnfs | confirmed) >>> 0);
+  writer.uint32(protectionNone);
+  // One owner a file system, so that clients don't trunk what are different ones.
+  writer.uint64(0);
+  writer.byteString(state.files.id);
+  writer.byteString(state.files.id);
+  writer.uint32(0);
+}
+
+export function createSession(compound: Compound): StatusCode {
+  const { reader, writer, state } = compound;
+  const instance = reader.uint32();
+  const number = reader.uint32();
+  const sequence = reader.uint32();
+  reader.uint32();
+  const fore = decodeChannel(reader);
+  decodeChannel(reader);
+  reader.uint32();
+  skipCallbackSecurity(reader);
+  const client = instance === state.instance ? state.client(number) : undefined;
+  if (client === undefined) return Status.STALE_CLIENTID;
+  if (sequence === client.sequence - 1 && client.createSessionReply !== undefined) {
+    writer.room(client.createSessionReply.length).set(client.createSessionReply);
+    return Status.OK;
+  }
+  if (sequence !== client.sequence) return Status.SEQ_MISORDERED;
+  if (client.sessions.size >= sessionsPerClientLimit) return Status.RESOURCE;
+  if (fore.maximumRequest < smallestRecord || fore.maximumReply < smallestRecord) {
+    return Status.TOOSMALL;
+  }
+  if (!client.confirmed) state.confirm(client);
+  const session = state.createSession(client, agreed(fore));
+  const start = writer.length;
+  writer.fixedOpaque(session.id);
+  writer.uint32(sequence);
+  writer.uint32(0);
+  encodeChannel(writer, session.fore);
+  encodeChannel(writer, callbackChannel);
+  client.sequence += 1;
+  client.createSessionReply = Uint8Array.prototype.slice.call(writer.written(start));
+  state.renew(client);
+  return Status.OK;
+}
+
+/** A channel that can't carry a SEQUENCE and one small operation is of no use. */
+const smallestRecord = 256;
+const callbackChannel: ChannelAttributes = {
+  maximumRequest: 4096,
+  maximumReply: 4096,
+  maximumCached: 0,
+  maximumOperations: 2,
+  slots: 1,
+};
+
+function agreed(wanted: ChannelAttributes): ChannelAttributes {
+  return {
+    maximumRequest: Math.min(wanted.maximumRequest, recordLimit),
+    maximumReply: Math.min(wanted.maximumReply, replyLimit),
+    maximumCached: Math.min(wanted.maximumCached, cachedReplyLimit),
+    maximumOperations: Math.min(wanted.maximumOperations, operationsLimit),
+    slots: Math.max(1, Math.min(wanted.slots, slotsLimit)),
+  };
+}
+
+function decodeChannel(reader: XdrReader): ChannelAttributes {
+  reader.uint32();
+  const maximumRequest = reader.uint32();
+  const maximumReply = reader.uint32();
+  const maximumCached = reader.uint32();
+  const maximumOperations = reader.uint32();
+  const slots = reader.uint32();
+  reader.array(1, (item) => item.uint32());
+  return { maximumRequest, maximumReply, maximumCached, maximumOperations, slots };
+}
+
+function encodeChannel(writer: XdrWriter, channel: ChannelAttributes): void {
+  writer.uint32(0);
+  writer.uint32(channel.maximumRequest);
+  writer.uint32(channel.maximumReply);
+  writer.uint32(channel.maximumCached);
+  writer.uint32(channel.maximumOperations);
+  writer.uint32(channel.slots);
+  writer.uint32(0);
+}
+
+const authNone = 0;
+const authSys = 1;
+const securityParametersLimit = 16;
+
+function skipCallbackSecurity(reader: XdrReader): void {
+  reader.array(securityParametersLimit, (item) => {
+    const flavor = item.uint32();
+    if (flavor === authNone) return;
+    if (flavor === authSys) {
+      item.skip(4);
+      item.opaque(opaqueLimit);
+      item.skip(8);
+      item.array(16, (gid) => gid.uint32());
+      return;
+    }
+    item.uint32();
+    item.opaque(opaqueLimit);
+    item.opaque(opaqueLimit);
+  });
+}
+
+function decodeSession(compound: Compound): Session | undefined {
+  const { reader } = compound;
+  const instance = reader.uint32();
+  const clientNumber = reader.uint32();
+  const number = reader.uint32();
+  const rest = reader.uint32();
+  return rest === 0 ? compound.state.session(instance, clientNumber, number) : undefined;
+}
+
+export function destroySession(compound: Compound): StatusCode {
+  const session = decodeSession(compound);
+  if (session === undefined) return Status.BADSESSION;
+  compound.state.destroySession(session);
+  return Status.OK;
+}
+
+export function destroyClientId(compound: Compound): StatusCode {
+  const instance = compound.reader.uint32();
+  const number = compound.reader.uint32();
+  const { state } = compound;
+  const client = instance === state.instance ? state.client(number) : undefined;
+  if (client === undefined) return Status.STALE_CLIENTID;
+  if (client.sessions.size > 0 || client.states.size > 0) return Status.CLIENTID_BUSY;
+  state.drop(client);
+  return Status.OK;
+}
+
+export function bindConnection(compound: Compound): StatusCode {
+  const session = decodeSession(compound);
+  const direction = compound.reader.uint32();
+  compound.reader.boolean();
+  if (session === undefined) return Status.BADSESSION;
+  const known: readonly number[] = Object.values(ChannelFromClient);
+  if (!known.includes(direction)) return Status.INVAL;
+  compound.writer.fixedOpaque(session.id);
+  compound.writer.uint32(
+    direction === ChannelFromClient.fore ? ChannelFromServer.fore : ChannelFromServer.both,
+  );
+  compound.writer.boolean(false);
+  return Status.OK;
+}
+
+export function reclaimComplete(compound: Compound): StatusCode {
+  const oneFileSystem = compound.reader.boolean();
+  const { client } = compound;
+  if (oneFileSystem) {
+    return compound.current === undefined ? Status.NOFILEHANDLE : Status.OK;
+  }
+  if (client.reclaimComplete) return Status.COMPLETE_ALREADY;
+  compound.state.reclaimComplete(client);
+  return Status.OK;
+}
+
+export function sequence(compound: Compound): StatusCode {
+  const { reader } = compound;
+  const session = decodeSession(compound);
+  const sequenceNumber = reader.uint32();
+  const slotNumber = reader.uint32();
+  reader.uint32();
+  const keepReply = reader.boolean();
+  if (session === undefined) return Status.BADSESSION;
+  const slot = session.slots[slotNumber];
+  if (slot === undefined) return Status.BADSLOT;
+  if (compound.requestLength > session.fore.maximumRequest) return Status.REQ_TOO_BIG;
+  if (compound.operationCount > session.fore.maximumOperations) return Status.TOO_MANY_OPS;
+  const next = (slot.sequence + 1) >>> 0;
+  if (sequenceNumber === slot.sequence) return repeat(compound, slot);
+  if (sequenceNumber !== next) return Status.SEQ_MISORDERED;
+  if (slot.busy) return Status.DELAY;
+  slot.sequence = sequenceNumber;
+  slot.busy = true;
+  slot.reply = undefined;
+  slot.requestLength = compound.requestLength;
+  compound.session = session;
+  compound.slot = slot;
+  compound.keepReply = keepReply || compound.operationCount === 1;
+  compound.state.renew(session.client);
+  encodeSequence(compound.writer, session, sequenceNumber, slotNumber);
+  return Status.OK;
+}
+
+/** A retransmission: the answer of before, if it was kept (RFC 8881 §2.10.6.1.3). */
+function repeat(compound: Compound, slot: Slot): StatusCode {
+  if (slot.sequence === 0) return Status.SEQ_MISORDERED;
+  if (slot.busy) return Status.DELAY;
+  if (slot.requestLength !== compound.requestLength) return Status.SEQ_FALSE_RETRY;
+  if (slot.reply === undefined) return Status.RETRY_UNCACHED_REP;
+  compound.replay = slot.reply;
+  return Status.OK;
+}
+
+function encodeSequence(
+  writer: XdrWriter,
+  session: Session,
+  sequenceNumber: number,
+  slotNumber: number,
+): void {
+  writer.fixedOpaque(session.id);
+  writer.uint32(sequenceNumber);
+  writer.uint32(slotNumber);
+  writer.uint32(session.slots.length - 1);
+  writer.uint32(session.slots.length - 1);
+  writer.uint32(0);
+}

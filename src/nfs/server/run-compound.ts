@@ -1,0 +1,157 @@
+import { NotResident } from "../../store/store.ts";
+import { Operation } from "../../wire/nfs4/operations.ts";
+import { Status, type StatusCode } from "../../wire/nfs4/status.ts";
+import { XdrError } from "../../wire/xdr/xdr-reader.ts";
+import type { Compound, Outcome } from "./compound.ts";
+import { operationsLimit, tagLimit } from "./limits.ts";
+import {
+  bodyOnError,
+  bodyWhenDenied,
+  handlers,
+  highestOperation,
+  lowestOperation,
+  sessionless,
+} from "./operations/table.ts";
+
+/** Where the driver is in a compound: what it needs to go on after a wait. */
+interface Progress {
+  readonly compound: Compound;
+  readonly resultStart: number;
+  readonly countAt: number;
+  done: number;
+}
+
+/**
+ * Runs COMPOUND's operations one after the other until one fails (RFC 8881 §2.3, §16.2) and
+ * writes the whole result. At once where nothing has to be waited for.
+ */
+export function runCompound(compound: Compound): void | Promise<void> {
+  const { reader, writer } = compound;
+  const tag = reader.opaque(tagLimit);
+  const minorVersion = reader.uint32();
+  compound.operationCount = reader.uint32();
+  const resultStart = writer.length;
+  writer.uint32(Status.OK);
+  writer.opaque(tag);
+  const countAt = writer.length;
+  writer.uint32(0);
+  const progress = { compound, resultStart, countAt, done: 0 };
+  if (minorVersion !== 1) return finish(progress, Status.MINOR_VERS_MISMATCH);
+  if (compound.operationCount > operationsLimit) return finish(progress, Status.RESOURCE);
+  return proceed(progress);
+}
+
+function proceed(progress: Progress): void | Promise<void> {
+  const { compound } = progress;
+  while (progress.done < compound.operationCount) {
+    const operation = startOperation(compound);
+    const { length: bodyStart } = compound.writer;
+    const outcome = perform(compound, operation, progress.done);
+    if (typeof outcome !== "number") {
+      return outcome
+        .catch((error: unknown) => failure(error))
+        .then((status) => {
+          if (status instanceof NotResident) {
+            return status.loaded.then(() => {
+              compound.writer.length = bodyStart - 8;
+              return proceed(progress);
+            });
+          }
+          return endOperation(progress, operation, bodyStart, status)
+            ? proceed(progress)
+            : undefined;
+        });
+    }
+    if (!endOperation(progress, operation, bodyStart, outcome)) return undefined;
+  }
+  return finish(progress, Status.OK);
+}
+
+function startOperation({ reader, writer }: Compound): number {
+  const number = reader.remaining >= 4 ? reader.uint32() : Operation.ILLEGAL;
+  const known = number >= lowestOperation && number <= highestOperation;
+  const operation = known ? number : Operation.ILLEGAL;
+  writer.uint32(operation);
+  writer.uint32(Status.OK);
+  return operation;
+}
+
+function perform(compound: Compound, operation: number, index: number): Outcome {
+  if (operation === Operation.ILLEGAL) return Status.OP_ILLEGAL;
+  const misplaced = placement(compound, operation, index);
+  if (misplaced !== undefined) return misplaced;
+  const handler = handlers[operation];
+  if (handler === undefined) return Status.NOTSUPP;
+  const { offset } = compound.reader;
+  try {
+    return handler(compound);
+  } catch (error) {
+    const status = failure(error);
+    if (typeof status === "number") return status;
+    // Back to the operation's number: it runs again from the start.
+    compound.reader.offset = offset - 4;
+    return Promise.reject(status);
+  }
+}
+
+/** What an operation's throwing means: malformed arguments, or a wait; else it is a defect. */
+function failure(error: unknown): StatusCode | NotResident {
+  if (error instanceof XdrError) return Status.BADXDR;
+  if (error instanceof NotResident) return error;
+  throw error;
+}
+
+/** SEQUENCE comes first; few operations may do without it, and then alone (RFC 8881 §2.10.6.4). */
+function placement(compound: Compound, operation: number, index: number): StatusCode | undefined {
+  if (operation === Operation.SEQUENCE) return index === 0 ? undefined : Status.SEQUENCE_POS;
+  if (index > 0 && compound.session !== undefined) return undefined;
+  if (!sessionless.has(operation)) return Status.OP_NOT_IN_SESSION;
+  return compound.operationCount > 1 ? Status.NOT_ONLY_OP : undefined;
+}
+
+/** Whether the next operation is to be run. */
+function endOperation(
+  progress: Progress,
+  operation: number,
+  bodyStart: number,
+  outcome: StatusCode,
+): boolean {
+  const { compound } = progress;
+  const { writer, session } = compound;
+  if (compound.replay !== undefined) {
+    writer.length = progress.resultStart;
+    writer.room(compound.replay.length).set(compound.replay);
+    return false;
+  }
+  let status = outcome;
+  const keepsBody =
+    status === Status.OK ||
+    (bodyOnError.has(operation) && status !== Status.BADXDR) ||
+    (status === Status.DENIED && bodyWhenDenied.has(operation));
+  if (!keepsBody) writer.length = bodyStart;
+  if (status !== Status.OK && bodyOnError.has(operation) && writer.length === bodyStart) {
+    writer.uint32(0);
+  }
+  if (session !== undefined) {
+    const length = writer.length - progress.resultStart;
+    const cached = compound.keepReply && length > session.fore.maximumCached;
+    if (length > session.fore.maximumReply || cached) {
+      writer.length = bodyStart;
+      status = cached ? Status.REP_TOO_BIG_TO_CACHE : Status.REP_TOO_BIG;
+    }
+  }
+  progress.done += 1;
+  if (status === Status.OK) return true;
+  writer.patchUint32(bodyStart - 4, status);
+  finish(progress, status);
+  return false;
+}
+
+function finish({ compound, resultStart, countAt, done }: Progress, status: StatusCode): void {
+  const { writer, slot } = compound;
+  writer.patchUint32(resultStart, status);
+  writer.patchUint32(countAt, done);
+  if (slot !== undefined && compound.keepReply) {
+    slot.reply = Uint8Array.prototype.slice.call(writer.written(resultStart));
+  }
+}

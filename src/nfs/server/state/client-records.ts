@@ -1,0 +1,26 @@
+/**
+ * Which clients had state, by file system, in a place that survives a crash: only they may
+ * reclaim after a restart (RFC 8881 §8.4.2.1).
+ */
+export interface ClientRecords {
+  list(fileSystem: string): string[];
+  add(fileSystem: string, owner: string): void;
+  remove(fileSystem: string, owner: string): void;
+}
+
+export class MemoryClientRecords implements ClientRecords {
+  readonly #owners = new Map<string, Set<string>>();
+
+  list(fileSystem: string): string[] {
+    return [...(this.#owners.get(fileSystem) ?? [])];
+  }
+
+  add(fileSystem: string, owner: string): void {
+    const owners = this.#owners.get(fileSystem) ?? new Set<string>();
+    this.#owners.set(fileSystem, owners.add(owner));
+  }
+
+  remove(fileSystem: string, owner: string): void {
+    this.#owners.get(fileSystem)?.delete(owner);
+  }
+}

@@ -1,0 +1,73 @@
+import type { FileKey } from "../../../data/data.ts";
+import type { Inode } from "../../../files/file-system.ts";
+import type { Session } from "./session.ts";
+
+/** A client as it introduced itself, with everything that it holds (RFC 8881 §2.4, §8). */
+export class Client {
+  /** The low word of its clientid4; the high one is the server's instance. */
+  readonly number: number;
+  /** co_ownerid, one character a byte. */
+  readonly owner: string;
+  /** co_verifier in hex: another one means that the client restarted. */
+  readonly verifier: string;
+  /** Who introduced it; nobody else may replace it while it has state. */
+  readonly principal: string;
+  confirmed = false;
+  /** The next CREATE_SESSION's sequence number. */
+  sequence = 1;
+  /** The last CREATE_SESSION's result, for when it is asked again. */
+  createSessionReply: Uint8Array | undefined;
+  readonly sessions = new Set<Session>();
+  /** Opens and locks by the last word of their stateid. */
+  readonly states = new Map<number, Open | Lock>();
+  /** Opens by owner and file. */
+  readonly opens = new Map<string, Open>();
+  renewedAtMs: number;
+  reclaimComplete = false;
+  /** It had state before the server's restart. */
+  readonly mayReclaim: boolean;
+
+  constructor(fields: {
+    number: number;
+    owner: string;
+    verifier: string;
+    principal: string;
+    nowMs: number;
+    mayReclaim: boolean;
+  }) {
+    this.number = fields.number;
+    this.owner = fields.owner;
+    this.verifier = fields.verifier;
+    this.principal = fields.principal;
+    this.renewedAtMs = fields.nowMs;
+    this.mayReclaim = fields.mayReclaim;
+  }
+}
+
+/** A file opened by an owner: one for each pair, however often it is opened (§9.1). */
+export interface Open {
+  readonly kind: "open";
+  readonly number: number;
+  seqid: number;
+  readonly client: Client;
+  readonly key: string;
+  readonly inode: Inode;
+  /** ShareAccess bits. */
+  access: number;
+  readonly locks: Map<string, Lock>;
+}
+
+/** The byte-range locks of one lock owner on one open file. */
+export interface Lock {
+  readonly kind: "lock";
+  readonly number: number;
+  seqid: number;
+  readonly client: Client;
+  readonly open: Open;
+  /** As the lock table knows the owner. */
+  readonly owner: string;
+}
+
+export function openKey(owner: string, file: FileKey): string {
+  return `${file}:${owner}`;
+}

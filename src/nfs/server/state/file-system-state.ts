@@ -1,0 +1,216 @@
+import type { Clock } from "../../../base/clock.ts";
+import type { FileSystem, Inode } from "../../../files/file-system.ts";
+import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
+import { leaseSeconds, opensPerClientLimit } from "../limits.ts";
+import { Client, type Lock, type Open, openKey } from "./client.ts";
+import type { ClientRecords } from "./client-records.ts";
+import { type ChannelAttributes, Session } from "./session.ts";
+
+/**
+ * Everything that clients hold on one file system: clients, sessions, opens, locks, leases and
+ * the grace period after a restart. Not the protocol: that is in the operations.
+ */
+export class FileSystemState {
+  readonly files: FileSystem;
+  readonly number: FileSystemNumber;
+  /** Tells this run of the server from all others; in clientids, session ids and stateids. */
+  readonly instance: number;
+  readonly #clock: Clock;
+  readonly #records: ClientRecords;
+  readonly #clients = new Map<number, Client>();
+  readonly #sessions = new Map<number, Session>();
+  /** Clients of before the restart that have not finished reclaiming. */
+  readonly #reclaiming: Set<string>;
+  readonly #graceEndsMs: number;
+  #recovered: boolean;
+  #lastNumber = 0;
+
+  constructor(files: FileSystem, instance: number, clock: Clock, records: ClientRecords) {
+    this.files = files;
+    this.number = fileSystemNumber(files.id);
+    this.instance = instance;
+    this.#clock = clock;
+    this.#records = records;
+    this.#reclaiming = new Set(records.list(files.id));
+    this.#graceEndsMs = clock.nowMs() + leaseSeconds * 1000;
+    this.#recovered = this.#reclaiming.size === 0;
+    if (this.#recovered) files.endRecovery();
+  }
+
+  /** Until it is over only reclaims may take state (RFC 8881 §8.4.2). */
+  inGrace(): boolean {
+    if (this.#recovered) return false;
+    if (this.#reclaiming.size > 0 && this.#clock.nowMs() < this.#graceEndsMs) return true;
+    for (const owner of this.#reclaiming) this.#records.remove(this.files.id, owner);
+    this.#reclaiming.clear();
+    this.#recovered = true;
+    this.files.endRecovery();
+    return false;
+  }
+
+  reclaimComplete(client: Client): void {
+    client.reclaimComplete = true;
+    this.#reclaiming.delete(client.owner);
+    this.inGrace();
+  }
+
+  clients(): Iterable<Client> {
+    return this.#clients.values();
+  }
+
+  client(number: number): Client | undefined {
+    return this.#clients.get(number);
+  }
+
+  clientOf(owner: string, confirmed: boolean): Client | undefined {
+    for (const client of this.#clients.values()) {
+      if (client.owner === owner && client.confirmed === confirmed) return client;
+    }
+    return undefined;
+  }
+
+  introduce(owner: string, verifier: string, principal: string): Client {
+    const client = new Client({
+      number: this.#nextNumber(),
+      owner,
+      verifier,
+      principal,
+      nowMs: this.#clock.nowMs(),
+      mayReclaim: this.inGrace() && this.#reclaiming.has(owner),
+    });
+    this.#clients.set(client.number, client);
+    return client;
+  }
+
+  /** The client proved that it is there; what an earlier run of it held is let go. */
+  confirm(client: Client): void {
+    const former = this.clientOf(client.owner, true);
+    if (former !== undefined && former !== client) this.#forget(former);
+    client.confirmed = true;
+    this.#records.add(this.files.id, client.owner);
+  }
+
+  /** The client is gone for good. */
+  drop(client: Client): void {
+    this.#forget(client);
+    if (!client.confirmed) return;
+    this.#records.remove(this.files.id, client.owner);
+    this.#reclaiming.delete(client.owner);
+  }
+
+  renew(client: Client): void {
+    client.renewedAtMs = this.#clock.nowMs();
+  }
+
+  hasExpired(client: Client): boolean {
+    return this.#clock.nowMs() - client.renewedAtMs > leaseSeconds * 1000;
+  }
+
+  dropExpired(): void {
+    for (const client of this.#clients.values()) {
+      if (this.hasExpired(client)) this.drop(client);
+    }
+    this.inGrace();
+  }
+
+  createSession(client: Client, fore: ChannelAttributes): Session {
+    const number = this.#nextNumber();
+    const id = Buffer.alloc(16);
+    id.writeUInt32BE(this.instance, 0);
+    id.writeUInt32BE(client.number, 4);
+    id.writeUInt32BE(number, 8);
+    const session = new Session(id, number, client, fore);
+    this.#sessions.set(number, session);
+    client.sessions.add(session);
+    return session;
+  }
+
+  session(instance: number, clientNumber: number, number: number): Session | undefined {
+    const session = this.#sessions.get(number);
+    const same = instance === this.instance && session?.client.number === clientNumber;
+    return same ? session : undefined;
+  }
+
+  destroySession(session: Session): void {
+    this.#sessions.delete(session.number);
+    session.client.sessions.delete(session);
+  }
+
+  /** Opens a file for an owner, or widens what it has; undefined past the client's limit. */
+  open(client: Client, owner: string, inode: Inode, access: number): Open | undefined {
+    const key = openKey(owner, inode.number);
+    const known = client.opens.get(key);
+    if (known !== undefined) {
+      known.access |= access;
+      known.seqid += 1;
+      return known;
+    }
+    if (client.opens.size >= opensPerClientLimit) return undefined;
+    const open: Open = {
+      kind: "open",
+      number: this.#nextNumber(),
+      seqid: 1,
+      client,
+      key,
+      inode,
+      access,
+      locks: new Map(),
+    };
+    client.opens.set(key, open);
+    client.states.set(open.number, open);
+    this.files.hold(inode);
+    return open;
+  }
+
+  close(open: Open): void {
+    for (const lock of open.locks.values()) this.freeLock(lock);
+    open.client.opens.delete(open.key);
+    open.client.states.delete(open.number);
+    this.files.release(open.inode);
+  }
+
+  lockOf(open: Open, lockOwner: string): Lock {
+    const owner = lockOwnerName(open.client, lockOwner);
+    const known = open.locks.get(owner);
+    if (known !== undefined) return known;
+    const lock: Lock = {
+      kind: "lock",
+      number: this.#nextNumber(),
+      seqid: 0,
+      client: open.client,
+      open,
+      owner,
+    };
+    open.locks.set(owner, lock);
+    open.client.states.set(lock.number, lock);
+    return lock;
+  }
+
+  freeLock(lock: Lock): void {
+    this.files.locks.releaseOwner(lock.open.inode.number, lock.owner);
+    lock.open.locks.delete(lock.owner);
+    lock.client.states.delete(lock.number);
+  }
+
+  #forget(client: Client): void {
+    for (const open of client.opens.values()) this.close(open);
+    for (const session of client.sessions) this.#sessions.delete(session.number);
+    client.sessions.clear();
+    this.#clients.delete(client.number);
+  }
+
+  #nextNumber(): number {
+    this.#lastNumber += 1;
+    return this.#lastNumber;
+  }
+}
+
+/** Lock owners are told apart by client too. */
+export function lockOwnerName(client: Client, lockOwner: string): string {
+  return `${client.number}:${lockOwner}`;
+}
+
+export function lockOwnerParts(owner: string): { clientNumber: number; lockOwner: string } {
+  const colon = owner.indexOf(":");
+  return { clientNumber: Number(owner.slice(0, colon)), lockOwner: owner.slice(colon + 1) };
+}

@@ -1,0 +1,41 @@
+import type { Client } from "./client.ts";
+
+/** What both sides agreed on at CREATE_SESSION (RFC 8881 §18.36, channel_attrs4). */
+export interface ChannelAttributes {
+  readonly maximumRequest: number;
+  readonly maximumReply: number;
+  readonly maximumCached: number;
+  readonly maximumOperations: number;
+  readonly slots: number;
+}
+
+/** One request at a time, and its answer for when it is asked again (RFC 8881 §2.10.6.1). */
+export interface Slot {
+  sequence: number;
+  busy: boolean;
+  /** The whole result after the RPC header; undefined where the client didn't want it kept. */
+  reply: Uint8Array | undefined;
+  /** Length of the request that was answered, to tell a false retry. */
+  requestLength: number;
+}
+
+export class Session {
+  readonly id: Uint8Array;
+  readonly number: number;
+  readonly client: Client;
+  readonly fore: ChannelAttributes;
+  readonly slots: Slot[];
+
+  constructor(id: Uint8Array, number: number, client: Client, fore: ChannelAttributes) {
+    this.id = id;
+    this.number = number;
+    this.client = client;
+    this.fore = fore;
+    this.slots = Array.from({ length: fore.slots }, () => ({
+      sequence: 0,
+      busy: false,
+      reply: undefined,
+      requestLength: 0,
+    }));
+  }
+}
