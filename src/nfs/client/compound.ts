@@ -1,0 +1,69 @@
+// The operations of a compound as the client writes them, and their results as it reads them
+// (RFC 8881 §18).
+import { Operation, operationNames } from "../../wire/nfs4/operations.ts";
+import { Status } from "../../wire/nfs4/status.ts";
+import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
+import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import { encodeBitmap, fileAttributesBitmap } from "../../wire/nfs4/attributes.ts";
+import { NfsError } from "./nfs-error.ts";
+
+export type FileHandle = Uint8Array;
+
+/** Writes operations one after the other and counts them. */
+export class CompoundWriter {
+  readonly xdr: XdrWriter;
+  count = 0;
+
+  constructor(xdr: XdrWriter) {
+    this.xdr = xdr;
+  }
+
+  operation(number: number): XdrWriter {
+    this.count += 1;
+    this.xdr.uint32(number);
+    return this.xdr;
+  }
+
+  putHandle(handle: FileHandle): void {
+    this.operation(Operation.PUTFH).opaque(handle);
+  }
+
+  lookup(name: string): void {
+    this.operation(Operation.LOOKUP).byteString(name);
+  }
+
+  getHandle(): void {
+    this.operation(Operation.GETFH);
+  }
+
+  getAttributes(): void {
+    encodeBitmap(this.operation(Operation.GETATTR), fileAttributesBitmap);
+  }
+}
+
+/** Reads results in the order of the operations; one that failed throws `NfsError`. */
+export class CompoundReader {
+  readonly xdr: XdrReader;
+
+  constructor(xdr: XdrReader) {
+    this.xdr = xdr;
+  }
+
+  /** Steps over the result's header to its body. */
+  expect(operation: number): XdrReader {
+    const status = this.status(operation);
+    if (status !== Status.OK) {
+      throw new NfsError(status, operationNames.get(operation) ?? String(operation));
+    }
+    return this.xdr;
+  }
+
+  status(operation: number): number {
+    const found = this.xdr.uint32();
+    const status = this.xdr.uint32();
+    if (found !== operation && status === Status.OK) {
+      throw new Error(`the server answered operation ${found} instead of ${operation}`);
+    }
+    return status;
+  }
+}

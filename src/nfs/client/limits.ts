@@ -1,0 +1,18 @@
+// Limits of the NFS client.
+
+/** Requests of the session in flight at once; the server may grant fewer. */
+export const slotsWanted = 64;
+/** Bytes of one READ or WRITE (EFS: 1 MiB, facts §2.4). */
+export const transferLimit = 1_048_576;
+/** Bytes of one RPC record. */
+export const recordLimit = transferLimit + 64 * 1024;
+/** Bytes of a file that may be written and not committed before a COMMIT is sent by itself. */
+export const uncommittedLimit = 32 * 1024 * 1024;
+/** Milliseconds without a request after which the lease is renewed; leases are 90 s. */
+export const renewalMs = 30_000;
+/** Milliseconds before a lost connection is tried again: the first time, and at most. */
+export const redialFirstMs = 50;
+export const redialLimitMs = 3000;
+/** Milliseconds before what the server put off (NFS4ERR_DELAY, NFS4ERR_GRACE) is asked again. */
+export const delayFirstMs = 20;
+export const delayLimitMs = 2000;

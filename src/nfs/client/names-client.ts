@@ -1,0 +1,247 @@
+import {
+  decodeBitmap,
+  decodeFileAttributes,
+  encodeBitmap,
+  encodeSettable,
+  type FileAttributes,
+  type SettableAttributes,
+} from "../../wire/nfs4/attributes.ts";
+import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
+import { anonymousStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
+import type { AuthSys } from "../../wire/rpc/message.ts";
+import type { FileHandle } from "./compound.ts";
+import { transferLimit } from "./limits.ts";
+import type { OpenFile } from "./open-file.ts";
+import {
+  decodeEntries,
+  decodeFile,
+  encodeHandleAndAttributes,
+  entryBitmap,
+  type RemoteEntry,
+  type RemoteFile,
+  skipChange,
+} from "./results.ts";
+import type { SessionClient } from "./session-client.ts";
+
+export type NewFileType = "directory" | "fifo" | "socket" | "symlink";
+
+const once = { once: true };
+
+/** Operations on names and attributes, which need no open file. */
+export class NamesClient {
+  readonly #session: SessionClient;
+
+  constructor(session: SessionClient) {
+    this.#session = session;
+  }
+
+  lookup(credential: AuthSys, directory: FileHandle, name: string): Promise<RemoteFile> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(directory);
+        compound.lookup(name);
+        encodeHandleAndAttributes(compound);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        results.expect(Operation.LOOKUP);
+        return decodeFile(results);
+      },
+    );
+  }
+
+  getAttributes(credential: AuthSys, file: FileHandle): Promise<FileAttributes> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        compound.getAttributes();
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        return decodeFileAttributes(results.expect(Operation.GETATTR));
+      },
+    );
+  }
+
+  /** With an open file its stateid gives the right to change the size. */
+  setAttributes(
+    credential: AuthSys,
+    file: FileHandle,
+    attributes: SettableAttributes,
+    open?: OpenFile,
+  ): Promise<FileAttributes> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        const xdr = compound.operation(Operation.SETATTR);
+        encodeStateid(xdr, open?.stateid ?? anonymousStateid);
+        encodeSettable(xdr, attributes);
+        compound.getAttributes();
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        decodeBitmap(results.expect(Operation.SETATTR));
+        return decodeFileAttributes(results.expect(Operation.GETATTR));
+      },
+      once,
+    );
+  }
+
+  /** The subset of ACCESS bits that the server grants. */
+  access(credential: AuthSys, file: FileHandle, wanted: number): Promise<number> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        compound.operation(Operation.ACCESS).uint32(wanted);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        const xdr = results.expect(Operation.ACCESS);
+        xdr.uint32();
+        return xdr.uint32();
+      },
+    );
+  }
+
+  create(
+    credential: AuthSys,
+    directory: FileHandle,
+    name: string,
+    type: NewFileType,
+    mode: number,
+    target?: string,
+  ): Promise<RemoteFile> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(directory);
+        const xdr = compound.operation(Operation.CREATE);
+        xdr.uint32(FileTypeNumber[type]);
+        if (type === "symlink") xdr.byteString(target ?? "");
+        xdr.byteString(name);
+        encodeSettable(xdr, { mode });
+        encodeHandleAndAttributes(compound);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        skipChange(results.expect(Operation.CREATE));
+        decodeBitmap(results.xdr);
+        return decodeFile(results);
+      },
+      once,
+    );
+  }
+
+  readLink(credential: AuthSys, file: FileHandle): Promise<string> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        compound.operation(Operation.READLINK);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        return results.expect(Operation.READLINK).byteString(transferLimit);
+      },
+    );
+  }
+
+  remove(credential: AuthSys, directory: FileHandle, name: string): Promise<void> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(directory);
+        compound.operation(Operation.REMOVE).byteString(name);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        results.expect(Operation.REMOVE);
+      },
+      once,
+    );
+  }
+
+  rename(
+    credential: AuthSys,
+    from: FileHandle,
+    fromName: string,
+    to: FileHandle,
+    toName: string,
+  ): Promise<void> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(from);
+        compound.operation(Operation.SAVEFH);
+        compound.putHandle(to);
+        const xdr = compound.operation(Operation.RENAME);
+        xdr.byteString(fromName);
+        xdr.byteString(toName);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        results.expect(Operation.SAVEFH);
+        results.expect(Operation.PUTFH);
+        results.expect(Operation.RENAME);
+      },
+      once,
+    );
+  }
+
+  link(
+    credential: AuthSys,
+    file: FileHandle,
+    directory: FileHandle,
+    name: string,
+  ): Promise<FileAttributes> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        compound.operation(Operation.SAVEFH);
+        compound.putHandle(directory);
+        compound.operation(Operation.LINK).byteString(name);
+        compound.operation(Operation.RESTOREFH);
+        compound.getAttributes();
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        results.expect(Operation.SAVEFH);
+        results.expect(Operation.PUTFH);
+        skipChange(results.expect(Operation.LINK));
+        results.expect(Operation.RESTOREFH);
+        return decodeFileAttributes(results.expect(Operation.GETATTR));
+      },
+      once,
+    );
+  }
+
+  /** Entries after `cookie` with their attributes, as many as fit into `maximumBytes`. */
+  readDirectory(
+    credential: AuthSys,
+    directory: FileHandle,
+    cookie: number,
+    maximumBytes: number,
+  ): Promise<{ entries: RemoteEntry[]; end: boolean }> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(directory);
+        const xdr = compound.operation(Operation.READDIR);
+        xdr.uint64(cookie);
+        xdr.uint64(0);
+        xdr.uint32(maximumBytes);
+        xdr.uint32(maximumBytes);
+        encodeBitmap(xdr, entryBitmap);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        return decodeEntries(results.expect(Operation.READDIR));
+      },
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
+import type { AuthSys } from "../../wire/rpc/message.ts";
+import type { FileHandle } from "./compound.ts";
+
+/** A file that is open on the server, with what is needed to open it again after a restart. */
+export class OpenFile {
+  readonly owner: string;
+  readonly credential: AuthSys;
+  readonly handle: FileHandle;
+  /** ShareAccess bits. */
+  readonly access: number;
+  stateid: Stateid = anonymousStateid;
+  /** Bytes that the server has and may lose in a crash, until they are committed. */
+  written: { readonly offset: number; readonly bytes: Uint8Array; readonly verifier: string }[] =
+    [];
+  writtenBytes = 0;
+  readonly locks = new Map<string, HeldLock>();
+
+  constructor(owner: string, credential: AuthSys, handle: FileHandle, access: number) {
+    this.owner = owner;
+    this.credential = credential;
+    this.handle = handle;
+    this.access = access;
+  }
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The byte ranges that one lock owner has locked through an open file. */
+export class HeldLock {
+  readonly owner: string;
+  /** Absent until the server has granted the first lock. */
+  stateid: Stateid | undefined;
+  ranges: (Range & { readonly exclusive: boolean })[] = [];
+
+  constructor(owner: string) {
+    this.owner = owner;
+  }
+
+  add(range: Range, exclusive: boolean): void {
+    this.remove(range);
+    this.ranges.push({ ...range, exclusive });
+  }
+
+  remove(range: Range): void {
+    this.ranges = this.ranges.flatMap((held) => {
+      if (held.start >= range.end || range.start >= held.end) return [held];
+      const left: typeof this.ranges = [];
+      if (held.start < range.start) left.push({ ...held, end: range.start });
+      if (held.end > range.end) left.push({ ...held, start: range.end });
+      return left;
+    });
+  }
+}
+
+/** length4 of a range; all ones for "to the end of the file". */
+export function lockLength(range: Range): number {
+  return range.end === Infinity ? Infinity : range.end - range.start;
+}
