@@ -1,0 +1,39 @@
+import { readFileSync } from "node:fs";
+
+import type { Clock } from "../base/clock.ts";
+import { authSysGroups, groupsLimit, groupsMs } from "./limits.ts";
+
+/** The supplementary groups of processes: the kernel tells uid and gid only. */
+export class CallerGroups {
+  readonly #clock: Clock;
+  readonly #known = new Map<
+    number,
+    { readonly groups: readonly number[]; readonly atMs: number }
+  >();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Empty where the process is gone already, or none of ours to see. */
+  of(pid: number): readonly number[] {
+    const nowMs = this.#clock.nowMs();
+    const known = this.#known.get(pid);
+    if (known !== undefined && nowMs - known.atMs < groupsMs) return known.groups;
+    if (this.#known.size >= groupsLimit) this.#known.clear();
+    const groups = readGroups(pid);
+    this.#known.set(pid, { groups, atMs: nowMs });
+    return groups;
+  }
+}
+
+function readGroups(pid: number): readonly number[] {
+  if (pid === 0) return [];
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const line = /^Groups:\s*(.*)$/m.exec(status)?.[1] ?? "";
+    return line.split(" ").filter(Boolean).map(Number).slice(0, authSysGroups);
+  } catch {
+    return [];
+  }
+}

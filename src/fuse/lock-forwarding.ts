@@ -1,0 +1,108 @@
+import { constants } from "node:os";
+
+import { type Clock, sleep } from "../base/clock.ts";
+import type { LockRange, NfsClient } from "../nfs/client/nfs-client.ts";
+import type { OpenFile } from "../nfs/client/open-file.ts";
+import { lockEndOfFile, LockKind } from "../wire/fuse/protocol.ts";
+import { encodeLock } from "../wire/fuse/reply.ts";
+import type { FuseRequest } from "../wire/fuse/request.ts";
+import { RefusedWith } from "./errno.ts";
+import { lockRetryFirstMs, lockRetryLimitMs } from "./limits.ts";
+
+const { errno } = constants;
+
+/** fcntl(2) and flock(2) locks, which the server keeps for all clients. */
+export class LockForwarding {
+  readonly #client: NfsClient;
+  readonly #clock: Clock;
+  /** Where an owner holds locks on a file: FLUSH and unlocking need the same open file. */
+  readonly #holding = new Map<string, Set<OpenFile>>();
+  readonly #waiting = new Set<bigint>();
+
+  constructor(client: NfsClient, clock: Clock) {
+    this.#client = client;
+    this.#clock = clock;
+  }
+
+  async test(request: FuseRequest, open: OpenFile): Promise<Uint8Array> {
+    const { range, kind, owner } = decodeLock(request);
+    const exclusive = kind === LockKind.write;
+    const standing = await this.#client.testLock(open, owner, range, exclusive);
+    if (standing === undefined) return encodeLock(0n, 0n, LockKind.unlock);
+    const end = standing.end === Infinity ? lockEndOfFile : BigInt(standing.end) - 1n;
+    const found = standing.exclusive ? LockKind.write : LockKind.read;
+    return encodeLock(BigInt(standing.start), end, found);
+  }
+
+  async set(request: FuseRequest, open: OpenFile, wait: boolean): Promise<undefined> {
+    const { unique, nodeId } = request;
+    const { range, kind, owner } = decodeLock(request);
+    const key = keyOf(owner, nodeId);
+    if (kind === LockKind.unlock) {
+      for (const holder of this.#holding.get(key) ?? []) {
+        await this.#client.unlock(holder, owner, range);
+      }
+      return undefined;
+    }
+    const exclusive = kind === LockKind.write;
+    if (wait) this.#waiting.add(unique);
+    let delayMs = lockRetryFirstMs;
+    try {
+      while (!(await this.#client.lock(open, owner, range, exclusive))) {
+        if (!wait) throw new RefusedWith(errno.EAGAIN);
+        await sleep(this.#clock, delayMs);
+        if (!this.#waiting.has(unique)) throw new RefusedWith(errno.EINTR);
+        delayMs = Math.min(delayMs * 2, lockRetryLimitMs);
+      }
+    } finally {
+      this.#waiting.delete(unique);
+    }
+    const holders = this.#holding.get(key) ?? new Set<OpenFile>();
+    this.#holding.set(key, holders.add(open));
+    return undefined;
+  }
+
+  /** The application got a signal while it waited for a lock. */
+  interrupt(unique: bigint): void {
+    this.#waiting.delete(unique);
+  }
+
+  /** The process closed one of its descriptors of the file: all its locks go (fcntl(2)). */
+  async releaseOwner(lockOwner: bigint, nodeId: number): Promise<void> {
+    const owner = ownerName(lockOwner);
+    const key = keyOf(owner, nodeId);
+    const holders = this.#holding.get(key);
+    if (holders === undefined) return;
+    this.#holding.delete(key);
+    for (const open of holders) {
+      await this.#client.unlock(open, owner, { start: 0, end: Infinity });
+    }
+  }
+
+  forgetFile(open: OpenFile): void {
+    for (const [key, holders] of this.#holding) {
+      holders.delete(open);
+      if (holders.size === 0) this.#holding.delete(key);
+    }
+  }
+}
+
+/** struct fuse_lk_in. */
+function decodeLock(request: FuseRequest): { range: LockRange; kind: number; owner: string } {
+  const start = request.uint64(16);
+  const last = request.bigUint64(24);
+  const end = last >= lockEndOfFile ? Infinity : Number(last) + 1;
+  return {
+    range: { start, end },
+    kind: request.uint32(32),
+    owner: ownerName(request.bigUint64(8)),
+  };
+}
+
+function ownerName(lockOwner: bigint): string {
+  return `lock ${lockOwner.toString(16)}`;
+}
+
+function keyOf(owner: string, nodeId: number): string {
+  return `${nodeId} ${owner}`;
+}
