@@ -1,0 +1,118 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import net, { type AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { Log } from "../base/log.ts";
+import { connectTo } from "./connect.ts";
+import {
+  type MountDriver,
+  type MountedDirectory,
+  MountFailed,
+  type MountFailureReason,
+  type MountRequest,
+} from "./driver.ts";
+
+const watchMs = 1000;
+const settings = "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
+
+export function kernelHasNfs4(): boolean {
+  return readFileSync("/proc/filesystems", "utf8").split(/\s+/).includes("nfs4");
+}
+
+/** The kernel's NFS client; with TLS through a tunnel of ours on 127.0.0.1, as efs-utils has it. */
+export class KernelDriver implements MountDriver {
+  readonly name = "kernel";
+  readonly #nfsOptions: readonly string[];
+  readonly #log: Log;
+
+  constructor(nfsOptions: readonly string[], log: Log) {
+    this.#nfsOptions = nfsOptions;
+    this.#log = log;
+  }
+
+  async mount(request: MountRequest): Promise<MountedDirectory> {
+    const tunnel = request.tls === undefined ? undefined : await openTunnel(request, this.#log);
+    const [address, port] =
+      tunnel === undefined ? [request.address, request.port] : ["127.0.0.1", tunnel.port];
+    const mode = request.readOnly ? "ro" : "rw";
+    const options = [settings, ...this.#nfsOptions, `port=${port}`, mode].join(",");
+    const source = `${address}:${request.path}`;
+    try {
+      const command = ["-t", "nfs4", "-o", options, source, request.directory];
+      await run("mount", command, request.timeoutMs);
+    } catch (error) {
+      tunnel?.close();
+      throw error;
+    }
+    const ended = untilUnmounted(request.directory).finally(() => tunnel?.close());
+    return {
+      ended,
+      unmount: () => run("umount", [request.directory], request.timeoutMs),
+    };
+  }
+}
+
+interface Tunnel {
+  readonly port: number;
+  close(): void;
+}
+
+/** Each connection of the kernel gets a TLS connection of its own, with the newest certificate. */
+async function openTunnel(request: MountRequest, log: Log): Promise<Tunnel> {
+  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (local) => {
+    local.on("error", () => local.destroy());
+    connectTo(request).then(
+      (remote) => {
+        remote.on("error", () => local.destroy());
+        remote.on("close", () => local.destroy());
+        local.on("close", () => remote.destroy());
+        local.pipe(remote);
+        remote.pipe(local);
+      },
+      (error: unknown) => {
+        log.warn({ error: String(error) }, "the mount target can't be reached");
+        local.destroy();
+      },
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { port, close: () => server.close() };
+}
+
+async function untilUnmounted(directory: string): Promise<void> {
+  while (isMounted(directory)) await delay(watchMs);
+}
+
+function isMounted(directory: string): boolean {
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+  return mounts.some((line) => line.split(" ")[1] === directory.replaceAll(" ", "\\040"));
+}
+
+const reasons: readonly [string, MountFailureReason][] = [
+  ["access denied by server", "access-denied"],
+  ["Connection timed out", "timed-out"],
+  ["Connection reset by peer", "connection-reset"],
+  ["Connection refused", "connection-refused"],
+  ["No such file or directory", "no-such-path"],
+  ["Not a directory", "not-a-directory"],
+];
+
+async function run(command: string, flags: readonly string[], timeoutMs: number): Promise<void> {
+  const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  let printed = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    printed += chunk.toString();
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  clearTimeout(timer);
+  if (code === 0) return;
+  if (code === null) throw new MountFailed("timed-out", `${command} didn't end in time`);
+  const reason = reasons.find(([text]) => printed.includes(text))?.[1] ?? "system";
+  throw new MountFailed(reason, printed.trim());
+}
