@@ -82,12 +82,15 @@ function conditionsOf(given: unknown): Condition[] {
   if (given === undefined) return [];
   return Object.entries(objectOf(given, "Condition")).flatMap(([full, keys]) => {
     const found = /^(?:(ForAllValues|ForAnyValue):)?(\w+?)(IfExists)?$/.exec(full);
-    if (found === null || !(found[2]! in knownOperators)) {
+    const operator = found?.[2] ?? "";
+    if (found === null || !Object.hasOwn(knownOperators, operator)) {
       throw new MalformedPolicy(`The condition operator ${full} does not exist.`);
     }
+    const qualifier = found[1] as Condition["qualifier"];
+    const qualified = qualifier && { qualifier };
     return Object.entries(objectOf(keys, full)).map(([key, values]) => ({
-      operator: found[2]!,
-      ...(found[1] && { qualifier: found[1] as "ForAllValues" | "ForAnyValue" }),
+      ...qualified,
+      operator,
       ifExists: found[3] !== undefined,
       key: key.toLowerCase(),
       values: stringsOf(values, key),
