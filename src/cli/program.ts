@@ -1,5 +1,6 @@
 import { Command } from "commander";
 
+import { connectionsCommand } from "./commands/connections.ts";
 import { envCommand } from "./commands/env.ts";
 import { explainCommand } from "./commands/explain.ts";
 import { logsCommand } from "./commands/logs.ts";
@@ -36,6 +37,7 @@ export function createProgram(
     logsCommand(environment),
     stopCommand(environment),
     explainCommand(environment),
+    connectionsCommand(environment),
     ...mountCommands(environment),
   ];
   for (const command of commands) program.addCommand(command);

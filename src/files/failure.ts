@@ -58,3 +58,6 @@ export const EXDEV = new Failure("EXDEV");
 export function failed<T>(outcome: T | Failure): outcome is Failure {
   return outcome instanceof Failure;
 }
+
+// What an operation throws where the store has to fetch first: its user waits and calls again.
+export { NotResident } from "../store/store.ts";

@@ -28,7 +28,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "cloud/reconcile": ["cloud/contracts"],
   agent: ["store"],
   explain: ["policy"],
-  cli: ["explain", "mount", "policy"],
+  cli: ["explain", "mount", "policy", "wire"],
 };
 
 /** Contracts that their user declares and another room fulfils: the type alone may be imported. */

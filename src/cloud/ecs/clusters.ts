@@ -52,23 +52,8 @@ export class Clusters {
 }
 
 export function clusterOperations(clusters: Clusters, tasks: Tasks): Record<string, Operation> {
-  const describe = ({ name, tags }: ClusterRecord, call: Call): ecs.Cluster => {
-    const own = tasks.list().filter((task) => task.clusterName === name);
-    return {
-      clusterArn: clusterArn(name, call),
-      clusterName: name,
-      status: "ACTIVE",
-      registeredContainerInstancesCount: 0,
-      runningTasksCount: own.filter(({ lastStatus }) => lastStatus === "RUNNING").length,
-      pendingTasksCount: own.filter(({ lastStatus }) => lastStatus === "PENDING").length,
-      activeServicesCount: 0,
-      statistics: [],
-      tags: [...tags],
-      settings: [],
-      capacityProviders: ["FARGATE", "FARGATE_SPOT"],
-      defaultCapacityProviderStrategy: [],
-    };
-  };
+  const describe = (cluster: ClusterRecord, call: Call): ecs.Cluster =>
+    describeCluster(cluster, tasks, call);
   return {
     CreateCluster: operation({
       authorize: (_input: ecs.CreateClusterRequest) => ({ action: "CreateCluster", resource: "*" }),
@@ -125,5 +110,23 @@ export function clusterOperations(clusters: Clusters, tasks: Tasks): Record<stri
         return { cluster: { ...cluster, status: "INACTIVE" } };
       },
     }),
+  };
+}
+
+function describeCluster({ name, tags }: ClusterRecord, tasks: Tasks, call: Call): ecs.Cluster {
+  const own = tasks.list().filter((task) => task.clusterName === name);
+  return {
+    clusterArn: clusterArn(name, call),
+    clusterName: name,
+    status: "ACTIVE",
+    registeredContainerInstancesCount: 0,
+    runningTasksCount: own.filter(({ lastStatus }) => lastStatus === "RUNNING").length,
+    pendingTasksCount: own.filter(({ lastStatus }) => lastStatus === "PENDING").length,
+    activeServicesCount: 0,
+    statistics: [],
+    tags: [...tags],
+    settings: [],
+    capacityProviders: ["FARGATE", "FARGATE_SPOT"],
+    defaultCapacityProviderStrategy: [],
   };
 }

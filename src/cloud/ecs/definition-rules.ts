@@ -80,8 +80,8 @@ const taskRules: readonly Rule[] = [
     containerDefinitions.every(({ essential }) => essential === false)
       ? "Task definition doesn't have any essential container"
       : undefined,
-  ({ placementConstraints = [], ...definition }) =>
-    isFargate(definition as RegisterTaskDefinitionRequest) && placementConstraints.length > 0
+  (definition) =>
+    isFargate(definition) && (definition.placementConstraints ?? []).length > 0
       ? "Fargate does not support task placement constraints."
       : undefined,
   (definition) =>

@@ -1,4 +1,4 @@
-import { NotResident } from "../../store/store.ts";
+import { NotResident } from "../../files/failure.ts";
 import { Operation } from "../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../wire/nfs4/status.ts";
 import { XdrError } from "../../wire/xdr/xdr-reader.ts";

@@ -1,4 +1,3 @@
-import type { FileKey } from "../../../data/data.ts";
 import type { Inode } from "../../../files/file-system.ts";
 import type { Session } from "./session.ts";
 
@@ -68,6 +67,6 @@ export interface Lock {
   readonly owner: string;
 }
 
-export function openKey(owner: string, file: FileKey): string {
+export function openKey(owner: string, file: number): string {
   return `${file}:${owner}`;
 }

@@ -1,0 +1,64 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import type Docker from "dockerode";
+
+import type { HostNetwork } from "../host-network.ts";
+
+const run = promisify(execFile);
+
+/**
+ * The VPC as one of Docker's bridge networks: tasks have their addresses in it, mount targets and
+ * the tasks' metadata are addresses of this machine on the bridge.
+ */
+export class BridgeNetwork implements HostNetwork {
+  readonly name: string;
+  readonly #docker: Docker;
+  readonly #cidrBlock: string;
+  readonly #bridge: string;
+
+  constructor(docker: Docker, cidrBlock: string) {
+    this.#docker = docker;
+    this.#cidrBlock = cidrBlock;
+    const [a, b] = cidrBlock.split(".");
+    this.name = `mooring-${cidrBlock.replace("/", "-")}`;
+    // Interface names have at most 15 characters.
+    this.#bridge = `moor-${a}-${b}`;
+  }
+
+  /** The machine's own address in the VPC: its first one, which AWS keeps for the router. */
+  get gateway(): string {
+    const [network = ""] = this.#cidrBlock.split("/");
+    const parts = network.split(".").map(Number);
+    return [...parts.slice(0, 3), parts[3]! + 1].join(".");
+  }
+
+  async open(): Promise<void> {
+    const known = await this.#docker.listNetworks({ filters: { name: [this.name] } });
+    if (known.some((network) => network.Name === this.name)) return;
+    await this.#docker.createNetwork({
+      Name: this.name,
+      Driver: "bridge",
+      IPAM: { Config: [{ Subnet: this.#cidrBlock, Gateway: this.gateway }] },
+      Options: { "com.docker.network.bridge.name": this.#bridge },
+      Labels: { mooring: "vpc" },
+    });
+  }
+
+  async addAddress(address: string): Promise<void> {
+    await this.#ip("replace", address);
+  }
+
+  async removeAddress(address: string): Promise<void> {
+    await this.#ip("del", address).catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    const network = this.#docker.getNetwork(this.name);
+    const { Containers } = (await network.inspect()) as { Containers?: object };
+    if (Object.keys(Containers ?? {}).length === 0) await network.remove();
+  }
+
+  async #ip(verb: string, address: string): Promise<void> {
+    await run("ip", ["address", verb, `${address}/32`, "dev", this.#bridge]);
+  }
+}

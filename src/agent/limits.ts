@@ -1,0 +1,16 @@
+// Limits of the agent.
+
+/** Seconds between SIGTERM and SIGKILL where the definition says nothing (Fargate: 30). */
+export const stopTimeoutSeconds = 30;
+/** Seconds that task credentials are made for, and before whose end new ones are (facts §3.7). */
+export const credentialSeconds = 6 * 3600;
+export const credentialRenewalSeconds = 15 * 60;
+/** Milliseconds that log lines gather before they are sent, and events of one batch. */
+export const logFlushMs = 250;
+export const logBatchEvents = 1000;
+/** Characters of one log event; longer lines are cut there (256 KiB, as the awslogs driver). */
+export const logLineLimit = 256 * 1024;
+/** Characters of the mount helper's words that fit into a stoppedReason (facts §3.5). */
+export const mountMessageLimit = 900;
+/** Milliseconds before a failed piece of clean-up is tried again. */
+export const retryMs = 1000;

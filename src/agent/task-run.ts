@@ -1,0 +1,442 @@
+import type { Readable } from "node:stream";
+import { PassThrough } from "node:stream";
+import type { CloudWatchLogs } from "@aws-sdk/client-cloudwatch-logs";
+import type { ContainerDefinition } from "@aws-sdk/client-ecs";
+import type Docker from "dockerode";
+
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import { type Random, randomHex, randomUuid } from "../base/random.ts";
+import { containerSettings } from "./container-settings.ts";
+import { pauseImage } from "./docker/pause-image.ts";
+import { retryMs, stopTimeoutSeconds } from "./limits.ts";
+import { LogShipper } from "./log-shipper.ts";
+import { redirectTaskEndpoint } from "./network-namespace.ts";
+import type { TaskEndpoint } from "./task-endpoint.ts";
+import type { AssignedTask, TaskFeed, TaskReport } from "./task-feed.ts";
+import { taskMetadata } from "./task-metadata.ts";
+import { VolumeFailed, type VolumeMounts } from "./volume-mounts.ts";
+
+export interface TaskRunContext {
+  readonly docker: Docker;
+  readonly feed: TaskFeed;
+  readonly endpoint: TaskEndpoint;
+  readonly volumes: VolumeMounts;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** Tells this instance's containers from those of others on the machine. */
+  readonly instance: string;
+  readonly networkName: string;
+  /** Where the tasks' endpoint answers. */
+  readonly endpointAddress: string;
+  readonly endpointPort: () => number;
+  /** A Logs client with the execution role's rights. */
+  readonly logsFor: (task: AssignedTask) => CloudWatchLogs;
+}
+
+export const label = {
+  instance: "mooring.instance",
+  task: "mooring.task",
+  container: "mooring.container",
+  credentials: "mooring.credentials",
+} as const;
+const pauseName = "~pause";
+
+/** The task can't start; the message is its stoppedReason. */
+class StartFailed extends Error {
+  override readonly name = "StartFailed";
+}
+
+interface RunningContainer {
+  readonly name: string;
+  readonly essential: boolean;
+  readonly container: Docker.Container;
+  /** Resolves with the exit code once the container ended and its output was shipped. */
+  readonly ended: Promise<number>;
+}
+
+/** One task from its namespace to its end (facts §3.4). */
+export class TaskRun {
+  readonly #context: TaskRunContext;
+  readonly #task: AssignedTask;
+  readonly #running: RunningContainer[] = [];
+  #credentialsId: string;
+  #stopWanted: () => void = () => {};
+  readonly #stopAsked = new Promise<void>((resolve) => {
+    this.#stopWanted = resolve;
+  });
+  #pausePid = 0;
+
+  constructor(context: TaskRunContext, task: AssignedTask) {
+    this.#context = context;
+    this.#task = task;
+    this.#credentialsId = randomUuid(context.random);
+  }
+
+  /** Resolves when the task is STOPPED and nothing of it is left. */
+  async run(): Promise<void> {
+    try {
+      if (!(await this.#adopt())) await this.#start();
+      await this.#untilEnd();
+    } catch (error) {
+      this.#failed(error);
+    }
+    await this.#cleanUp();
+  }
+
+  stop(): void {
+    this.#stopWanted();
+  }
+
+  #report(report: TaskReport): void {
+    this.#context.feed.report(this.#task.taskId, report);
+  }
+
+  get #nowMs(): number {
+    return this.#context.clock.nowMs();
+  }
+
+  /** Finds the task's containers of before a restart; false where it has to start (again). */
+  async #adopt(): Promise<boolean> {
+    const containers = await this.#containers();
+    const byName = new Map(containers.map((each) => [each.Labels[label.container], each]));
+    const pause = byName.get(pauseName);
+    const { lastStatus, definition } = this.#task;
+    const wasRunning = !["PROVISIONING", "PENDING", "ACTIVATING"].includes(lastStatus);
+    if (!wasRunning) {
+      await this.#removeContainers();
+      return false;
+    }
+    if (pause?.State !== "running") {
+      throw new StartFailed("Essential container in task exited");
+    }
+    this.#credentialsId = pause.Labels[label.credentials] ?? this.#credentialsId;
+    this.#pausePid = await this.#pidOf(pause.Id);
+    this.#register();
+    for (const each of definition.containerDefinitions ?? []) {
+      const found = byName.get(each.name);
+      if (found === undefined) throw new StartFailed("Essential container in task exited");
+      const shipper = this.#shipperFor(each);
+      const after = await shipper?.position();
+      this.#follow(each, this.#context.docker.getContainer(found.Id), shipper, after);
+    }
+    return true;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#task.desiredStatus === "STOPPED") return;
+    this.#report({ status: "PENDING" });
+    await this.#startPause();
+    this.#report({ connectivityAtMs: this.#nowMs });
+    const shippers = await this.#prepareLogs();
+    await this.#mountVolumes();
+    await this.#pullImages();
+    this.#report({ status: "ACTIVATING" });
+    for (const container of inStartOrder(this.#task.definition.containerDefinitions ?? [])) {
+      await this.#startContainer(container, shippers.get(container.name!));
+    }
+    this.#report({ status: "RUNNING", startedAtMs: this.#nowMs });
+  }
+
+  async #startPause(): Promise<void> {
+    const { docker, networkName, endpointAddress, endpointPort } = this.#context;
+    const { address, macAddress } = this.#task.interface;
+    const pause = await docker.createContainer({
+      name: `mooring-${this.#task.taskId.slice(0, 12)}-pause`,
+      Image: pauseImage,
+      Labels: { ...this.#labels(pauseName), [label.credentials]: this.#credentialsId },
+      Hostname: this.#task.interface.privateDnsName.slice(0, 63),
+      MacAddress: macAddress,
+      HostConfig: { NetworkMode: networkName },
+      NetworkingConfig: {
+        EndpointsConfig: { [networkName]: { IPAMConfig: { IPv4Address: address } } },
+      },
+    });
+    await pause.start();
+    this.#pausePid = await this.#pidOf(pause.id);
+    this.#register();
+    await redirectTaskEndpoint(this.#pausePid, endpointAddress, endpointPort());
+  }
+
+  async #pidOf(id: string): Promise<number> {
+    const found = await this.#context.docker.getContainer(id).inspect();
+    return found.State.Pid;
+  }
+
+  #register(): void {
+    const task = this.#task;
+    this.#context.endpoint.register(this.#credentialsId, {
+      task,
+      roleArn: task.overrides.taskRoleArn ?? task.definition.taskRoleArn,
+      metadata: (key) => taskMetadata(task, key),
+    });
+  }
+
+  async #prepareLogs(): Promise<Map<string, LogShipper>> {
+    const shippers = new Map<string, LogShipper>();
+    for (const container of this.#task.definition.containerDefinitions ?? []) {
+      const shipper = this.#shipperFor(container);
+      if (shipper === undefined) continue;
+      try {
+        await shipper.prepare();
+      } catch (error) {
+        const { name, message } = error as Error;
+        throw new StartFailed(
+          "ResourceInitializationError: failed to validate logger args: create stream has been " +
+            `retried 1 times: failed to create Cloudwatch log stream: ${name}: ${message} : ` +
+            "exit status 1",
+        );
+      }
+      shippers.set(container.name!, shipper);
+    }
+    return shippers;
+  }
+
+  #shipperFor(container: ContainerDefinition): LogShipper | undefined {
+    const { logDriver, options } = container.logConfiguration ?? {};
+    if (logDriver !== "awslogs") return undefined;
+    const prefix = options?.["awslogs-stream-prefix"];
+    const stream = `${prefix}/${container.name}/${this.#task.taskId}`;
+    const group = options?.["awslogs-group"] ?? "";
+    const { logsFor, log } = this.#context;
+    return new LogShipper(logsFor(this.#task), { group, stream }, log);
+  }
+
+  async #mountVolumes(): Promise<void> {
+    const { taskId, availabilityZone, definition } = this.#task;
+    for (const volume of definition.volumes ?? []) {
+      if (volume.efsVolumeConfiguration === undefined) continue;
+      await this.#context.volumes.mount({
+        taskId,
+        pid: this.#pausePid,
+        availabilityZone,
+        volume,
+        credentialsPath: this.#credentialsPath,
+      });
+    }
+  }
+
+  get #credentialsPath(): string {
+    return `/v2/credentials/${this.#credentialsId}`;
+  }
+
+  /** Images that the engine has are used as they are; others are asked of their registry. */
+  async #pullImages(): Promise<void> {
+    const { docker } = this.#context;
+    this.#report({ pullStartedAtMs: this.#nowMs });
+    for (const { image = "" } of this.#task.definition.containerDefinitions ?? []) {
+      try {
+        await docker.getImage(image).inspect();
+        continue;
+      } catch (error) {
+        if ((error as { statusCode?: number }).statusCode !== 404) throw error;
+      }
+      try {
+        const progress = await docker.pull(image);
+        await new Promise<void>((resolve, reject) => {
+          docker.modem.followProgress(progress, (error) => (error ? reject(error) : resolve()));
+        });
+      } catch (error) {
+        throw new StartFailed(
+          "CannotPullContainerError: pull image manifest has been retried 1 time(s): " +
+            `failed to resolve ref ${image}: ${(error as Error).message}`,
+        );
+      }
+    }
+    this.#report({ pullStoppedAtMs: this.#nowMs });
+  }
+
+  async #startContainer(
+    definition: ContainerDefinition,
+    shipper: LogShipper | undefined,
+  ): Promise<void> {
+    const { docker, volumes, random } = this.#context;
+    const task = this.#task;
+    const name = definition.name!;
+    const digits = Number.parseInt(randomHex(random, 8), 16).toString().padStart(10, "0");
+    const runtimeId = `${task.taskId}-${digits.slice(-10)}`;
+    const hasRole = (task.overrides.taskRoleArn ?? task.definition.taskRoleArn) !== undefined;
+    const settings = containerSettings({
+      task,
+      container: definition,
+      labels: this.#labels(name),
+      pauseContainer: `mooring-${task.taskId.slice(0, 12)}-pause`,
+      credentialsPath: hasRole ? this.#credentialsPath : undefined,
+      metadataKey: runtimeId,
+      volumeDirectory: (volume) => volumes.directory(task.taskId, volume),
+    });
+    const container = await docker.createContainer(settings);
+    const { Image } = await container.inspect();
+    try {
+      await container.start();
+    } catch (error) {
+      const reason = `CannotStartContainerError: ${(error as Error).message}`;
+      this.#report({ containers: [{ name, lastStatus: "STOPPED", runtimeId, reason }] });
+      throw new StartFailed(reason);
+    }
+    const started = { name, lastStatus: "RUNNING" as const, runtimeId, imageDigest: Image };
+    this.#report({ containers: [started] });
+    this.#follow(definition, container, shipper, undefined);
+  }
+
+  #follow(
+    definition: ContainerDefinition,
+    container: Docker.Container,
+    shipper: LogShipper | undefined,
+    after: { atMs: number; count: number } | undefined,
+  ): void {
+    const shipped = shipper && this.#ship(container, definition, shipper, after);
+    const ended = this.#exitOf(definition.name!, container, shipped);
+    const essential = definition.essential ?? true;
+    this.#running.push({ name: definition.name!, essential, container, ended });
+  }
+
+  async #exitOf(
+    name: string,
+    container: Docker.Container,
+    shipped: Promise<void> | undefined,
+  ): Promise<number> {
+    await container.wait();
+    const { State } = await container.inspect();
+    const reason = State.OOMKilled
+      ? { reason: "OutOfMemoryError: Container killed due to memory usage" }
+      : {};
+    const exitCode = State.ExitCode;
+    this.#report({ containers: [{ name, lastStatus: "STOPPED", exitCode, ...reason }] });
+    await shipped;
+    return exitCode;
+  }
+
+  async #ship(
+    container: Docker.Container,
+    definition: ContainerDefinition,
+    shipper: LogShipper,
+    after: { atMs: number; count: number } | undefined,
+  ): Promise<void> {
+    const output = await container.logs({
+      follow: true,
+      stdout: true,
+      stderr: true,
+      timestamps: true,
+      since: after === undefined ? 0 : Math.floor(after.atMs / 1000),
+    });
+    const stream = output as unknown as Readable;
+    if (definition.pseudoTerminal) return shipper.ship([stream], after);
+    const stdout = new PassThrough();
+    const stderr = new PassThrough();
+    this.#context.docker.modem.demuxStream(stream, stdout, stderr);
+    stream.on("end", () => {
+      stdout.end();
+      stderr.end();
+    });
+    return shipper.ship([stdout, stderr], after);
+  }
+
+  async #untilEnd(): Promise<void> {
+    const essential = this.#running.filter((each) => each.essential);
+    const exited = essential.map((each) => each.ended);
+    if (this.#task.desiredStatus === "STOPPED") this.#stopWanted();
+    if (exited.length === 0) return;
+    const end = await Promise.race([
+      this.#stopAsked.then(() => "asked" as const),
+      ...exited.map((each) => each.then(() => "exited" as const)),
+    ]);
+    this.#report({
+      status: "DEACTIVATING",
+      stoppingAtMs: this.#nowMs,
+      ...(end === "exited" && {
+        stopCode: "EssentialContainerExited" as const,
+        stoppedReason: "Essential container in task exited",
+      }),
+    });
+  }
+
+  #failed(error: unknown): void {
+    const isExpected = error instanceof StartFailed || error instanceof VolumeFailed;
+    const { taskId } = this.#task;
+    if (!isExpected) this.#context.log.error({ error, taskId }, "a task could not be run");
+    const message = error instanceof Error ? error.message : String(error);
+    const exited = message === "Essential container in task exited";
+    this.#report({
+      stopCode: exited ? "EssentialContainerExited" : "TaskFailedToStart",
+      stoppedReason: isExpected ? message : `CannotStartContainerError: ${message}`,
+      stoppingAtMs: this.#nowMs,
+    });
+  }
+
+  /** SIGTERM and, after the time that the definition gives, SIGKILL; then everything goes. */
+  async #cleanUp(): Promise<void> {
+    const { volumes, endpoint, feed, log } = this.#context;
+    this.#report({ status: "STOPPING" });
+    await Promise.all(this.#running.map((each) => this.#stopContainer(each)));
+    const now = this.#nowMs;
+    this.#report({ status: "DEPROVISIONING", executionStoppedAtMs: now });
+    for (;;) {
+      try {
+        await this.#removeContainers();
+        for (const { name = "" } of this.#task.definition.volumes ?? []) {
+          await volumes.unmount(this.#task.taskId, name);
+        }
+        break;
+      } catch (error) {
+        log.warn({ error, taskId: this.#task.taskId }, "a task's remains can't be removed yet");
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+      }
+    }
+    endpoint.forget(this.#credentialsId);
+    feed.report(this.#task.taskId, { status: "STOPPED", stoppedAtMs: this.#nowMs });
+  }
+
+  async #stopContainer({ name, container, ended }: RunningContainer): Promise<void> {
+    const definition = this.#task.definition.containerDefinitions?.find(
+      (each) => each.name === name,
+    );
+    try {
+      await container.stop({ t: definition?.stopTimeout ?? stopTimeoutSeconds });
+    } catch (error) {
+      const { statusCode } = error as { statusCode?: number };
+      // 304: it has stopped already; 404: it is gone.
+      if (statusCode !== 304 && statusCode !== 404) throw error;
+      if (statusCode === 404) return;
+    }
+    await ended;
+  }
+
+  async #removeContainers(): Promise<void> {
+    for (const { Id } of await this.#containers()) {
+      await this.#context.docker.getContainer(Id).remove({ force: true });
+    }
+  }
+
+  #containers(): Promise<Docker.ContainerInfo[]> {
+    const wanted = [
+      `${label.instance}=${this.#context.instance}`,
+      `${label.task}=${this.#task.taskId}`,
+    ];
+    return this.#context.docker.listContainers({ all: true, filters: { label: wanted } });
+  }
+
+  #labels(name: string): Record<string, string> {
+    return {
+      [label.instance]: this.#context.instance,
+      [label.task]: this.#task.taskId,
+      [label.container]: name,
+    };
+  }
+}
+
+/** Those that others depend on first; registration refused cycles to unknown ones only. */
+function inStartOrder(definitions: readonly ContainerDefinition[]): ContainerDefinition[] {
+  const ordered: ContainerDefinition[] = [];
+  const visit = (definition: ContainerDefinition, above: readonly string[]): void => {
+    if (ordered.includes(definition) || above.includes(definition.name!)) return;
+    for (const { containerName } of definition.dependsOn ?? []) {
+      const needed = definitions.find(({ name }) => name === containerName);
+      if (needed !== undefined) visit(needed, [...above, definition.name!]);
+    }
+    ordered.push(definition);
+  };
+  for (const definition of definitions) visit(definition, []);
+  return ordered;
+}

@@ -1,0 +1,123 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Volume } from "@aws-sdk/client-ecs";
+
+import { mountMessageLimit } from "./limits.ts";
+import { inNamespace } from "./network-namespace.ts";
+
+const run = promisify(execFile);
+
+export interface VolumeMountsOptions {
+  /** The `moor` command, as a program and its first arguments. */
+  readonly moor: readonly string[];
+  readonly dataDirectory: string;
+  readonly nfsPort: number;
+  readonly dnsSuffix: string;
+  readonly region: string;
+  /** The mount target of a file system in a zone. */
+  readonly mountTarget: (fileSystemId: string, availabilityZone: string) => string | undefined;
+}
+
+/** The helper gave up; the message is the task's stoppedReason (facts §3.5). */
+export class VolumeFailed extends Error {
+  override readonly name = "VolumeFailed";
+
+  constructor(stderr: string, exitCode: number) {
+    super(
+      "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: " +
+        `stderr: ${stderr.trim().slice(0, mountMessageLimit)} : ` +
+        `unsuccessful EFS utils command execution; code: ${exitCode}`,
+    );
+  }
+}
+
+/** Mounts a task's EFS volumes by the mount helper, in the task's network namespace (§1.13). */
+export class VolumeMounts {
+  readonly #options: VolumeMountsOptions;
+
+  constructor(options: VolumeMountsOptions) {
+    this.#options = options;
+  }
+
+  directory(taskId: string, volume: string): string {
+    return path.join(this.#options.dataDirectory, "tasks", taskId, "volumes", volume);
+  }
+
+  /** Throws `VolumeFailed`. */
+  async mount(request: {
+    readonly taskId: string;
+    readonly pid: number;
+    readonly availabilityZone: string;
+    readonly volume: Volume;
+    readonly credentialsPath: string;
+  }): Promise<void> {
+    const { taskId, volume, pid } = request;
+    const { fileSystemId = "", rootDirectory } = volume.efsVolumeConfiguration ?? {};
+    const directory = this.directory(taskId, volume.name ?? "");
+    mkdirSync(directory, { recursive: true });
+    const target = this.#options.mountTarget(fileSystemId, request.availabilityZone);
+    if (target === undefined) throw new VolumeFailed(this.#unresolved(fileSystemId), 1);
+    const options = this.#mountOptions(volume, target, request.credentialsPath);
+    const source = `${fileSystemId}:${rootDirectory || "/"}`;
+    const { moor, dataDirectory } = this.#options;
+    const mount = ["--data", dataDirectory, "mount", source, directory, "-o", options];
+    const [command, flags] = inNamespace(pid, [...moor, ...mount]);
+    const { exitCode, stderr } = await runToEnd(command, flags);
+    if (exitCode !== 0) throw new VolumeFailed(stderr.replace(/^moor: /, ""), exitCode);
+  }
+
+  async unmount(taskId: string, volume: string): Promise<void> {
+    const directory = this.directory(taskId, volume);
+    while (isMounted(directory)) await run("umount", ["-l", directory]);
+    try {
+      rmdirSync(directory);
+    } catch {
+      // Never mounted, or not empty: nothing of it is in the way.
+    }
+  }
+
+  #mountOptions(volume: Volume, target: string, credentialsPath: string): string {
+    const { transitEncryption, authorizationConfig } = volume.efsVolumeConfiguration ?? {};
+    const { iam, accessPointId } = authorizationConfig ?? {};
+    const options = ["noresvport", `mounttargetip=${target}`];
+    if (this.#options.nfsPort !== 2049) options.push(`port=${this.#options.nfsPort}`);
+    if (transitEncryption === "ENABLED") options.push("tls");
+    if (iam === "ENABLED") options.push("iam", `awscredsuri=${credentialsPath}`);
+    if (accessPointId !== undefined) options.push(`accesspoint=${accessPointId}`);
+    return options.join(",");
+  }
+
+  #unresolved(fileSystemId: string): string {
+    const { region, dnsSuffix } = this.#options;
+    return (
+      `Failed to resolve "${fileSystemId}.efs.${region}.${dnsSuffix}" - check that your file ` +
+      "system ID is correct, and ensure that the VPC has an EFS mount target for this file " +
+      "system ID. See https://docs.aws.amazon.com/console/efs/mount-dns-name for more detail. " +
+      "Attempting to lookup mount target ip address using botocore. Failed to import necessary " +
+      "dependency botocore, please install botocore first."
+    );
+  }
+}
+
+function isMounted(directory: string): boolean {
+  const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+  return mounts.some((line) => line.split(" ")[1] === directory.replaceAll(" ", "\\040"));
+}
+
+async function runToEnd(
+  command: string,
+  flags: readonly string[],
+): Promise<{ exitCode: number; stderr: string }> {
+  const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const exitCode = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve(code ?? 1));
+  });
+  return { exitCode, stderr };
+}
