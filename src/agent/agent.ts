@@ -41,8 +41,8 @@ export class Agent {
   }
 
   async #removeUnknown(): Promise<void> {
-    const { docker, feed, instance } = this.#context;
-    const filters = { label: [`${label.instance}=${instance}`] };
+    const { docker, feed, dataDirectory } = this.#context;
+    const filters = { label: [`${label.instance}=${dataDirectory}`] };
     const known = new Set(feed.tasks().map((task) => task.taskId));
     for (const { Id, Labels } of await docker.listContainers({ all: true, filters })) {
       if (known.has(Labels[label.task] ?? "")) continue;

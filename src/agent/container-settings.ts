@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { ContainerDefinition, ContainerOverride } from "@aws-sdk/client-ecs";
 import type { ContainerCreateOptions } from "dockerode";
 
@@ -97,7 +98,9 @@ function availableCpus(): number {
   return navigator.hardwareConcurrency;
 }
 
-/** Fargate's open files limit is 65,535 where the definition sets none. */
+/** Fargate's open files limit is 65,535 where the definition sets none (facts §5). */
+const usualOpenFiles = 65_535;
+
 function ulimitsOf(container: ContainerDefinition): { Name: string; Soft: number; Hard: number }[] {
   const given = (container.ulimits ?? []).map(({ name, softLimit = 0, hardLimit = 0 }) => ({
     Name: name!,
@@ -105,5 +108,12 @@ function ulimitsOf(container: ContainerDefinition): { Name: string; Soft: number
     Hard: hardLimit,
   }));
   if (given.some(({ Name }) => Name === "nofile")) return given;
-  return [...given, { Name: "nofile", Soft: 65_535, Hard: 65_535 }];
+  const limit = Math.min(usualOpenFiles, machineOpenFiles());
+  return [...given, { Name: "nofile", Soft: limit, Hard: limit }];
+}
+
+/** More than this machine's own limit no container can be given where it may not raise limits. */
+function machineOpenFiles(): number {
+  const line = /^Max open files\s+\S+\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+  return line === null || line[1] === "unlimited" ? Infinity : Number(line[1]);
 }

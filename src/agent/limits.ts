@@ -14,3 +14,5 @@ export const logLineLimit = 256 * 1024;
 export const mountMessageLimit = 900;
 /** Milliseconds before a failed piece of clean-up is tried again. */
 export const retryMs = 1000;
+/** Milliseconds that a mount's process has to give its session back after unmounting. */
+export const goodbyeMs = 3000;

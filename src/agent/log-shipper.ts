@@ -3,6 +3,7 @@ import type { CloudWatchLogs, InputLogEvent } from "@aws-sdk/client-cloudwatch-l
 
 import type { Log } from "../base/log.ts";
 import { logBatchEvents, logFlushMs, logLineLimit, retryMs } from "./limits.ts";
+import type { LogPosition } from "./task-directory.ts";
 
 export interface LogDestination {
   readonly group: string;
@@ -11,8 +12,7 @@ export interface LogDestination {
 
 /**
  * Sends a container's output to CloudWatch Logs as it comes, a line an event. The engine keeps the
- * output too, so that nothing is lost while the API is away: what was sent last is asked of the
- * stream itself.
+ * output too, so that nothing is lost while the API is away.
  */
 export class LogShipper {
   readonly #logs: CloudWatchLogs;
@@ -21,8 +21,17 @@ export class LogShipper {
   #waiting: InputLogEvent[] = [];
   #sending: Promise<void> | undefined;
   #ended = false;
+  #position: LogPosition = { atMs: 0, count: 0 };
+  readonly #sent: (position: LogPosition) => void;
 
-  constructor(logs: CloudWatchLogs, destination: LogDestination, log: Log) {
+  /** `sent` is told how far the output has arrived, to go on from there after a restart. */
+  constructor(
+    logs: CloudWatchLogs,
+    destination: LogDestination,
+    sent: (position: LogPosition) => void,
+    log: Log,
+  ) {
+    this.#sent = sent;
     this.#logs = logs;
     this.#destination = destination;
     this.#log = log;
@@ -38,20 +47,9 @@ export class LogShipper {
     }
   }
 
-  /** The last moment whose lines are in the stream, and how many of that millisecond there are. */
-  async position(): Promise<{ atMs: number; count: number } | undefined> {
-    const { group: logGroupName, stream: logStreamName } = this.#destination;
-    const { events = [] } = await this.#logs.getLogEvents({ logGroupName, logStreamName });
-    const atMs = events.at(-1)?.timestamp;
-    if (atMs === undefined) return undefined;
-    return { atMs, count: events.filter(({ timestamp }) => timestamp === atMs).length };
-  }
-
   /** Ships until the output ends; lines carry the engine's timestamps. */
-  async ship(
-    output: readonly Readable[],
-    after: { atMs: number; count: number } | undefined,
-  ): Promise<void> {
+  async ship(output: readonly Readable[], after: LogPosition | undefined): Promise<void> {
+    this.#position = after ?? this.#position;
     let skipped = 0;
     const take = (line: string): void => {
       const event = parseLine(line);
@@ -79,11 +77,20 @@ export class LogShipper {
     this.#sending = undefined;
   }
 
+  #advance(sent: readonly InputLogEvent[]): void {
+    const atMs = sent.at(-1)!.timestamp!;
+    const count = sent.filter(({ timestamp }) => timestamp === atMs).length;
+    const same = this.#position.atMs === atMs ? this.#position.count : 0;
+    this.#position = { atMs, count: count + same };
+    this.#sent(this.#position);
+  }
+
   async #put(logEvents: InputLogEvent[]): Promise<void> {
     const { group: logGroupName, stream: logStreamName } = this.#destination;
     for (;;) {
       try {
         await this.#logs.putLogEvents({ logGroupName, logStreamName, logEvents });
+        this.#advance(logEvents);
         return;
       } catch (error) {
         const refused = "$fault" in (error as object) && (error as { $fault: string }).$fault;

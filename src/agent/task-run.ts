@@ -13,6 +13,7 @@ import { retryMs, stopTimeoutSeconds } from "./limits.ts";
 import { LogShipper } from "./log-shipper.ts";
 import { redirectTaskEndpoint } from "./network-namespace.ts";
 import type { TaskEndpoint } from "./task-endpoint.ts";
+import { type LogPosition, TaskDirectory } from "./task-directory.ts";
 import type { AssignedTask, TaskFeed, TaskReport } from "./task-feed.ts";
 import { taskMetadata } from "./task-metadata.ts";
 import { VolumeFailed, type VolumeMounts } from "./volume-mounts.ts";
@@ -26,7 +27,7 @@ export interface TaskRunContext {
   readonly random: Random;
   readonly log: Log;
   /** Tells this instance's containers from those of others on the machine. */
-  readonly instance: string;
+  readonly dataDirectory: string;
   readonly networkName: string;
   /** Where the tasks' endpoint answers. */
   readonly endpointAddress: string;
@@ -67,11 +68,13 @@ export class TaskRun {
     this.#stopWanted = resolve;
   });
   #pausePid = 0;
+  readonly #directory: TaskDirectory;
 
   constructor(context: TaskRunContext, task: AssignedTask) {
     this.#context = context;
     this.#task = task;
     this.#credentialsId = randomUuid(context.random);
+    this.#directory = new TaskDirectory(context.dataDirectory, task.taskId);
   }
 
   /** Resolves when the task is STOPPED and nothing of it is left. */
@@ -118,7 +121,7 @@ export class TaskRun {
       const found = byName.get(each.name);
       if (found === undefined) throw new StartFailed("Essential container in task exited");
       const shipper = this.#shipperFor(each);
-      const after = await shipper?.position();
+      const after = this.#directory.readLogPosition(each.name!);
       this.#follow(each, this.#context.docker.getContainer(found.Id), shipper, after);
     }
     return true;
@@ -200,15 +203,17 @@ export class TaskRun {
     const stream = `${prefix}/${container.name}/${this.#task.taskId}`;
     const group = options?.["awslogs-group"] ?? "";
     const { logsFor, log } = this.#context;
-    return new LogShipper(logsFor(this.#task), { group, stream }, log);
+    const name = container.name!;
+    const sent = (position: LogPosition): void => this.#directory.writeLogPosition(name, position);
+    return new LogShipper(logsFor(this.#task), { group, stream }, sent, log);
   }
 
   async #mountVolumes(): Promise<void> {
-    const { taskId, availabilityZone, definition } = this.#task;
+    const { availabilityZone, definition } = this.#task;
     for (const volume of definition.volumes ?? []) {
       if (volume.efsVolumeConfiguration === undefined) continue;
       await this.#context.volumes.mount({
-        taskId,
+        directory: this.#directory.volume(volume.name ?? ""),
         pid: this.#pausePid,
         availabilityZone,
         volume,
@@ -251,7 +256,7 @@ export class TaskRun {
     definition: ContainerDefinition,
     shipper: LogShipper | undefined,
   ): Promise<void> {
-    const { docker, volumes, random } = this.#context;
+    const { docker, random } = this.#context;
     const task = this.#task;
     const name = definition.name!;
     const digits = Number.parseInt(randomHex(random, 8), 16).toString().padStart(10, "0");
@@ -264,7 +269,7 @@ export class TaskRun {
       pauseContainer: `mooring-${task.taskId.slice(0, 12)}-pause`,
       credentialsPath: hasRole ? this.#credentialsPath : undefined,
       metadataKey: runtimeId,
-      volumeDirectory: (volume) => volumes.directory(task.taskId, volume),
+      volumeDirectory: (volume) => this.#directory.volume(volume),
     });
     const container = await docker.createContainer(settings);
     const { Image } = await container.inspect();
@@ -284,7 +289,7 @@ export class TaskRun {
     definition: ContainerDefinition,
     container: Docker.Container,
     shipper: LogShipper | undefined,
-    after: { atMs: number; count: number } | undefined,
+    after: LogPosition | undefined,
   ): void {
     const shipped = shipper && this.#ship(container, definition, shipper, after);
     const ended = this.#exitOf(definition.name!, container, shipped);
@@ -312,7 +317,7 @@ export class TaskRun {
     container: Docker.Container,
     definition: ContainerDefinition,
     shipper: LogShipper,
-    after: { atMs: number; count: number } | undefined,
+    after: LogPosition | undefined,
   ): Promise<void> {
     const output = await container.logs({
       follow: true,
@@ -374,16 +379,19 @@ export class TaskRun {
     this.#report({ status: "DEPROVISIONING", executionStoppedAtMs: now });
     for (;;) {
       try {
-        await this.#removeContainers();
+        // The pause container last: the mounts use its network to say goodbye to the server.
+        await this.#removeContainers((name) => name !== pauseName);
         for (const { name = "" } of this.#task.definition.volumes ?? []) {
-          await volumes.unmount(this.#task.taskId, name);
+          await volumes.unmount(this.#directory.volume(name));
         }
+        await this.#removeContainers();
         break;
       } catch (error) {
         log.warn({ error, taskId: this.#task.taskId }, "a task's remains can't be removed yet");
         await new Promise((resolve) => setTimeout(resolve, retryMs));
       }
     }
+    this.#directory.remove();
     endpoint.forget(this.#credentialsId);
     feed.report(this.#task.taskId, { status: "STOPPED", stoppedAtMs: this.#nowMs });
   }
@@ -403,15 +411,16 @@ export class TaskRun {
     await ended;
   }
 
-  async #removeContainers(): Promise<void> {
-    for (const { Id } of await this.#containers()) {
+  async #removeContainers(wanted: (name: string) => boolean = () => true): Promise<void> {
+    for (const { Id, Labels } of await this.#containers()) {
+      if (!wanted(Labels[label.container] ?? "")) continue;
       await this.#context.docker.getContainer(Id).remove({ force: true });
     }
   }
 
   #containers(): Promise<Docker.ContainerInfo[]> {
     const wanted = [
-      `${label.instance}=${this.#context.instance}`,
+      `${label.instance}=${this.#context.dataDirectory}`,
       `${label.task}=${this.#task.taskId}`,
     ];
     return this.#context.docker.listContainers({ all: true, filters: { label: wanted } });
@@ -419,7 +428,7 @@ export class TaskRun {
 
   #labels(name: string): Record<string, string> {
     return {
-      [label.instance]: this.#context.instance,
+      [label.instance]: this.#context.dataDirectory,
       [label.task]: this.#task.taskId,
       [label.container]: name,
     };

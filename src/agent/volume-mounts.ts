@@ -1,10 +1,10 @@
 import { execFile, spawn } from "node:child_process";
-import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
-import path from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Volume } from "@aws-sdk/client-ecs";
 
-import { mountMessageLimit } from "./limits.ts";
+import { goodbyeMs, mountMessageLimit } from "./limits.ts";
 import { inNamespace } from "./network-namespace.ts";
 
 const run = promisify(execFile);
@@ -41,36 +41,34 @@ export class VolumeMounts {
     this.#options = options;
   }
 
-  directory(taskId: string, volume: string): string {
-    return path.join(this.#options.dataDirectory, "tasks", taskId, "volumes", volume);
-  }
-
   /** Throws `VolumeFailed`. */
   async mount(request: {
-    readonly taskId: string;
+    readonly directory: string;
     readonly pid: number;
     readonly availabilityZone: string;
     readonly volume: Volume;
     readonly credentialsPath: string;
   }): Promise<void> {
-    const { taskId, volume, pid } = request;
+    const { directory, volume, pid } = request;
     const { fileSystemId = "", rootDirectory } = volume.efsVolumeConfiguration ?? {};
-    const directory = this.directory(taskId, volume.name ?? "");
     mkdirSync(directory, { recursive: true });
     const target = this.#options.mountTarget(fileSystemId, request.availabilityZone);
     if (target === undefined) throw new VolumeFailed(this.#unresolved(fileSystemId), 1);
     const options = this.#mountOptions(volume, target, request.credentialsPath);
     const source = `${fileSystemId}:${rootDirectory || "/"}`;
     const { moor, dataDirectory } = this.#options;
-    const mount = ["--data", dataDirectory, "mount", source, directory, "-o", options];
+    const pidFile = ["--pid-file", pidFileOf(directory)];
+    const mount = ["--data", dataDirectory, "mount", source, directory, "-o", options, ...pidFile];
     const [command, flags] = inNamespace(pid, [...moor, ...mount]);
     const { exitCode, stderr } = await runToEnd(command, flags);
     if (exitCode !== 0) throw new VolumeFailed(stderr.replace(/^moor: /, ""), exitCode);
   }
 
-  async unmount(taskId: string, volume: string): Promise<void> {
-    const directory = this.directory(taskId, volume);
+  /** Returns when the mount's process has said goodbye to the server, or had time for it. */
+  async unmount(directory: string): Promise<void> {
     while (isMounted(directory)) await run("umount", ["-l", directory]);
+    await processEnded(pidFileOf(directory));
+    rmSync(pidFileOf(directory), { force: true });
     try {
       rmdirSync(directory);
     } catch {
@@ -98,6 +96,21 @@ export class VolumeMounts {
       "Attempting to lookup mount target ip address using botocore. Failed to import necessary " +
       "dependency botocore, please install botocore first."
     );
+  }
+}
+
+const pollMs = 20;
+
+/** The process that serves a mount leaves its number beside it. */
+function pidFileOf(directory: string): string {
+  return `${directory}.pid`;
+}
+
+async function processEnded(pidFile: string): Promise<void> {
+  if (!existsSync(pidFile)) return;
+  const process = `/proc/${Number(readFileSync(pidFile, "utf8"))}`;
+  for (let waitedMs = 0; waitedMs < goodbyeMs && existsSync(process); waitedMs += pollMs) {
+    await delay(pollMs);
   }
 }
 

@@ -31,7 +31,7 @@ export function dataContract(name: string, open: () => Data): void {
     await data.write(257, 0, Buffer.from("two"));
     assert.equal((await read(data, 1, 0, 3)).toString(), "one");
     assert.equal((await read(data, 257, 0, 3)).toString(), "two");
-    assert.deepEqual([...data.list()].sort(), [1, 257]);
+    assert.deepEqual(new Set(data.list()), new Set([1, 257]));
     await data.close();
   });
 

@@ -60,7 +60,7 @@ export async function startAgent(parts: AgentParts): Promise<{ close: () => Prom
     clock,
     random: parts.random,
     log,
-    instance: parts.dataDirectory,
+    dataDirectory: parts.dataDirectory,
     networkName: network.name,
     endpointAddress: network.gateway,
     endpointPort: () => port,

@@ -60,7 +60,7 @@ async function start(
   const log = pino({ level: configuration.logLevel, base: null });
   const cloud = composeCloud(configuration, directory, log);
   const { fileSystems, network, clock, random } = cloud;
-  const bridge = docker && new BridgeNetwork(docker, network.defaultVpc.cidrBlock);
+  const bridge = docker && new BridgeNetwork(docker, network.defaultVpc.cidrBlock, directory.path);
   const hostNetwork = bridge ?? new LoopbackNetwork();
   await hostNetwork.open();
   const server = nfsServer(cloud, configuration, directory, log);
@@ -93,6 +93,7 @@ async function start(
     await agent?.close();
     await cloud.gateway.close();
     await server.close();
+    await hostNetwork.close();
     await cloud.opener.close();
     await cloud.store.close();
   };

@@ -16,7 +16,10 @@ export async function mountCredentials(options: MountOptions): Promise<MountCred
 }
 
 async function taskCredentials(path: string): Promise<MountCredentials> {
-  const answer = await fetch(`${taskEndpoint}${path}`);
+  const answer = await fetch(`${taskEndpoint}${path}`).catch((error: Error) => {
+    const why = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new Error(`${taskEndpoint} doesn't answer: ${why}`, { cause: error });
+  });
   if (!answer.ok) {
     throw new Error(`${taskEndpoint}${path} answers ${answer.status}: ${await answer.text()}`);
   }

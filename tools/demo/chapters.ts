@@ -159,7 +159,7 @@ class Load {
         if (wrong.length > 0) this.errors.push(`${file.name} differs`);
         this.files.push(file);
       } catch (error) {
-        this.errors.push(String(error));
+        this.errors.push(describe(error));
       }
       await delay(20);
     }
@@ -180,4 +180,10 @@ export function readLogs(stage: Stage, task: RunningTask): Promise<void> {
     const complete = lines.some((line) => line.includes("App listening at"));
     story.holds(complete, `${lines.length} lines in the stream ${logStreamName}`);
   });
+}
+
+/** With what is behind fetch's "fetch failed". */
+function describe(error: unknown): string {
+  const { cause } = error as Error;
+  return cause instanceof Error ? `${String(error)} (${cause.message})` : String(error);
 }

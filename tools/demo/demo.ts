@@ -47,7 +47,9 @@ try {
   story.end();
 } catch (error) {
   story.fail(error);
-  await stopAllTasks(stage).catch((reason: unknown) => story.say(`not tidied up: ${reason}`));
+  await stopAllTasks(stage).catch((reason: unknown) =>
+    story.say(`not tidied up: ${String(reason)}`),
+  );
   await moor.end("SIGTERM");
   story.say(`state and logs are left in ${directory}`);
   process.exitCode = 1;

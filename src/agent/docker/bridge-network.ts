@@ -5,6 +5,7 @@ import type Docker from "dockerode";
 import type { HostNetwork } from "../host-network.ts";
 
 const run = promisify(execFile);
+const instanceLabel = "mooring.instance";
 
 /**
  * The VPC as one of Docker's bridge networks: tasks have their addresses in it, mount targets and
@@ -15,9 +16,12 @@ export class BridgeNetwork implements HostNetwork {
   readonly #docker: Docker;
   readonly #cidrBlock: string;
   readonly #bridge: string;
+  /** Whose network it is: the data directory. */
+  readonly #instance: string;
 
-  constructor(docker: Docker, cidrBlock: string) {
+  constructor(docker: Docker, cidrBlock: string, instance: string) {
     this.#docker = docker;
+    this.#instance = instance;
     this.#cidrBlock = cidrBlock;
     const [a, b] = cidrBlock.split(".");
     this.name = `mooring-${cidrBlock.replace("/", "-")}`;
@@ -32,16 +36,43 @@ export class BridgeNetwork implements HostNetwork {
     return [...parts.slice(0, 3), parts[3]! + 1].join(".");
   }
 
+  /** Throws where another instance runs tasks in the same range. */
   async open(): Promise<void> {
     const known = await this.#docker.listNetworks({ filters: { name: [this.name] } });
-    if (known.some((network) => network.Name === this.name)) return;
+    const found = known.find((network) => network.Name === this.name);
+    if (found?.Labels?.[instanceLabel] === this.#instance) {
+      await this.#removeAddresses();
+      return;
+    }
+    if (found !== undefined) await this.#takeAway(found.Labels?.[instanceLabel]);
     await this.#docker.createNetwork({
       Name: this.name,
       Driver: "bridge",
       IPAM: { Config: [{ Subnet: this.#cidrBlock, Gateway: this.gateway }] },
       Options: { "com.docker.network.bridge.name": this.#bridge },
-      Labels: { mooring: "vpc" },
+      Labels: { [instanceLabel]: this.#instance },
     });
+  }
+
+  /** What another instance left; not where it has tasks still. */
+  async #takeAway(owner: string | undefined): Promise<void> {
+    try {
+      await this.#docker.getNetwork(this.name).remove();
+    } catch {
+      throw new Error(
+        `The range ${this.#cidrBlock} is used by the tasks of another Mooring (${owner}). ` +
+          "Stop those, or start this one with another --vpc-cidr.",
+      );
+    }
+  }
+
+  /** Addresses that a run before a crash left; what is wanted is added again. */
+  async #removeAddresses(): Promise<void> {
+    const { stdout } = await run("ip", ["-json", "-4", "address", "show", "dev", this.#bridge]);
+    const [device] = JSON.parse(stdout) as { addr_info: { local: string; prefixlen: number }[] }[];
+    for (const { local, prefixlen } of device?.addr_info ?? []) {
+      if (prefixlen === 32) await this.removeAddress(local);
+    }
   }
 
   async addAddress(address: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { pino } from "pino";
@@ -38,6 +38,7 @@ export function mountCommands(environment: NodeJS.ProcessEnv): Command[] {
       "",
     )
     .option("--foreground", "stay, instead of leaving a process behind")
+    .option("--pid-file <file>", "write the number of the process that serves the mount")
     .action(async (source: string, directory: string, _options, command: Command) => {
       const given = command.optsWithGlobals<MountArguments>();
       const { session } = new CommandContext(command, environment);
@@ -188,6 +189,8 @@ async function mountBehind(command: Command, dataDirectory: string): Promise<voi
     child.once("message", () => resolve("mounted"));
     child.once("close", (code) => resolve(code ?? 1));
   });
+  const { pidFile } = command.opts<{ pidFile?: string }>();
+  if (pidFile !== undefined) writeFileSync(pidFile, String(child.pid));
   if (outcome !== "mounted") throw new UserError(printed.replace(/^moor: /, "").trim(), outcome);
   child.stderr!.destroy();
   child.unref();

@@ -69,7 +69,7 @@ function eachBlock(
   length: number,
   visit: (index: number, within: number, from: number, length: number) => void,
 ): void {
-  for (let from = 0; from < length; ) {
+  for (let from = 0; from < length;) {
     const at = offset + from;
     const within = at % blockSize;
     const step = Math.min(blockSize - within, length - from);

@@ -88,8 +88,11 @@ export class NfsClient {
     );
   }
 
-  disconnect(timeoutMs: number): Promise<void> {
-    return this.#session.disconnect(timeoutMs);
+  /** Closes what is open and gives the session back, as far as the server can be reached. */
+  async disconnect(timeoutMs: number): Promise<void> {
+    const closing = Array.from(this.#open, (open) => this.closeFile(open).catch(() => {}));
+    await Promise.race([Promise.all(closing), sleep(this.#clock, timeoutMs)]);
+    await this.#session.disconnect(timeoutMs);
   }
 
   close(): void {
