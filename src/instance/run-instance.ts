@@ -129,6 +129,7 @@ function composeCloud(
     services,
     identities,
     routes: routes(directory),
+    durable: () => new Promise((resolve) => store.whenDurable(store.applied, resolve)),
     clock,
     random,
     log,

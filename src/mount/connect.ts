@@ -6,10 +6,12 @@ import type { MountRequest } from "./driver.ts";
 const certificateIsWrong = "the server's certificate is not for this file system";
 
 /** A connection to the mount target, plain or TLS, as the helper makes it (facts §1.5). */
-export function connectTo(request: MountRequest): Promise<Socket> {
+export function connectTo(request: MountRequest, signal?: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect({ host: request.address, port: request.port, noDelay: true });
+    signal?.addEventListener("abort", () => socket.destroy(), { once: true });
     socket.once("error", reject);
+    socket.once("close", () => reject(new Error("the connection was given up")));
     socket.once("connect", () => {
       if (request.tls === undefined) {
         socket.off("error", reject);

@@ -35,7 +35,7 @@ export class FuseDriver implements MountDriver {
 
   async mount(request: MountRequest): Promise<MountedDirectory> {
     const client = new NfsClient({
-      dial: () => connectTo(request),
+      dial: (signal) => connectTo(request, signal),
       clock: this.#clock,
       random: this.#random,
       log: this.#log,

@@ -14,7 +14,7 @@ import {
   uploadAndCheck,
 } from "./chapters.ts";
 import { failWithoutClientMount, failWithoutDirectory, failWithoutRule } from "./failures.ts";
-import { Moor } from "./moor.ts";
+import { Moor } from "../moor.ts";
 import { Story } from "./story.ts";
 import { stopAllTasks } from "./stage.ts";
 

@@ -7,7 +7,7 @@ import type Docker from "dockerode";
 import { Api } from "../../src/cli/api.ts";
 import { readSession } from "../../src/cli/session.ts";
 import { allTasks, taskAddress, taskId } from "../../src/cli/task-lookup.ts";
-import type { Moor } from "./moor.ts";
+import type { Moor } from "../moor.ts";
 import type { Story } from "./story.ts";
 
 /** What every chapter of the demo works with. */

@@ -25,6 +25,8 @@ export interface GatewayOptions {
   readonly identities: Identities;
   /** Answers without a signature, by path: health, the CA's certificate. */
   readonly routes: Readonly<Record<string, () => HttpAnswer>>;
+  /** Resolves once what was done so far survives a crash: nothing is answered before. */
+  readonly durable: () => Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -112,6 +114,7 @@ export class Gateway {
         for (const need of [row.authorize(input, call)].flat()) this.#allow(service, need, call);
       }
       const output: unknown = await row.handle(input, call);
+      await this.#options.durable();
       return encodeAnswer(service, asked.operation, output, requestId);
     } catch (error) {
       return encodeError(service, this.#asApiError(error, service, requestId), requestId);

@@ -30,8 +30,8 @@ import { ClientClosed, NfsError } from "./nfs-error.ts";
 import { Transport } from "./transport.ts";
 
 export interface SessionClientOptions {
-  /** A new connection to the server, with TLS where that is wanted. */
-  readonly dial: () => Promise<Duplex>;
+  /** A new connection to the server, with TLS where that is wanted; aborted by `close`. */
+  readonly dial: (signal: AbortSignal) => Promise<Duplex>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -88,6 +88,7 @@ export class SessionClient {
   #xid: number;
   #renewal: Timer | undefined;
   #lastSentMs = 0;
+  readonly #dialling = new AbortController();
 
   constructor(options: SessionClientOptions) {
     this.#options = options;
@@ -154,6 +155,7 @@ export class SessionClient {
     if (this.#phase === "closed") return;
     this.#phase = "closed";
     this.#renewal?.cancel();
+    this.#dialling.abort();
     this.#transport?.close();
     const error = new ClientClosed("the mount was given up");
     for (const request of this.#awaited.values()) request.fail(error);
@@ -351,7 +353,7 @@ export class SessionClient {
   }
 
   async #dial(): Promise<void> {
-    const stream = await this.#options.dial();
+    const stream = await this.#options.dial(this.#dialling.signal);
     if (this.isClosed()) {
       stream.destroy();
       throw new ClientClosed("the mount was given up");

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-const moorScript = path.resolve(import.meta.dirname, "../../bin/moor.mjs");
+const moorScript = path.resolve(import.meta.dirname, "../bin/moor.mjs");
 const startLimitMs = 60_000;
 
 export interface CommandResult {
@@ -38,7 +38,7 @@ export class Moor {
     while (!(await this.#answers())) {
       const late = Date.now() - startedMs > startLimitMs;
       if (!late && server.exitCode === null) await delay(50);
-      else throw new Error(`moor up did not start; its log is ${this.logFile}`);
+      else throw new Error(`moor up did not start. ${this.logFile} ends with:\n${this.#logTail()}`);
     }
   }
 
@@ -80,6 +80,10 @@ export class Moor {
     const result = await this.command(["--json", ...args], line);
     if (result.exitCode === 0) return JSON.parse(result.stdout) as T;
     throw new Error(`moor ${args.join(" ")} failed (${result.exitCode}): ${result.stderr}`);
+  }
+
+  #logTail(): string {
+    return readFileSync(this.logFile, "utf8").split("\n").slice(-10).join("\n");
   }
 
   async #answers(): Promise<boolean> {
