@@ -67,8 +67,8 @@ export class NfsClient {
   }
 
   /**
-   * Connects and walks to the path that will be the mount's root. Fails with `NfsError` (ACCESS,
-   * NOENT, NOTDIR) or with the socket's error.
+   * Connects and walks to the path that will be the mount's root, one character a byte, without
+   * "." and "..". Fails with `NfsError` (ACCESS, NOENT, NOTDIR) or with the socket's error.
    */
   async connect(credential: AuthSys, path: string): Promise<RemoteFile> {
     await this.#session.connect();
@@ -287,17 +287,21 @@ export class NfsClient {
     exclusive: boolean,
   ): Promise<boolean> {
     const held = open.locks.get(owner) ?? new HeldLock(owner);
-    const granted = await this.#lockOnce(open, held, range, exclusive, false);
-    if (granted) {
-      open.locks.set(owner, held);
-      held.add(range, exclusive);
-    }
-    return granted;
+    open.locks.set(owner, held);
+    return held.inTurn(async () => {
+      const granted = await this.#lockOnce(open, held, range, exclusive, false);
+      if (granted) held.add(range, exclusive);
+      return granted;
+    });
   }
 
   async unlock(open: OpenFile, owner: string, range: LockRange): Promise<void> {
     const held = open.locks.get(owner);
-    if (held?.stateid === undefined) return;
+    await held?.inTurn(() => this.#unlockOnce(open, held, range));
+  }
+
+  async #unlockOnce(open: OpenFile, held: HeldLock, range: LockRange): Promise<void> {
+    if (held.stateid === undefined) return;
     held.remove(range);
     await this.#session.compound(
       open.credential,

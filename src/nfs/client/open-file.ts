@@ -35,9 +35,20 @@ export class HeldLock {
   /** Absent until the server has granted the first lock. */
   stateid: Stateid | undefined;
   ranges: (Range & { readonly exclusive: boolean })[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(owner: string) {
     this.owner = owner;
+  }
+
+  /**
+   * Runs the work when all before it is done: each change of a lock makes a new stateid from the
+   * last one (RFC 8881 §8.2.2).
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
   }
 
   add(range: Range, exclusive: boolean): void {

@@ -22,7 +22,11 @@ const exclusiveCreateBitmap = bitmapOf([
   Attribute.ownerGroup,
 ]);
 const writeOnly = new Set<number>([Attribute.accessTimeSet, Attribute.modifyTimeSet]);
-export const supportedBitmap: Bitmap = bitmapOf(Object.values(Attribute));
+/** NFSv4.0 knows no attributes past the second word. */
+export const supportedBitmap: Record<0 | 1, Bitmap> = {
+  0: bitmapOf(Object.values(Attribute)).slice(0, 2),
+  1: bitmapOf(Object.values(Attribute)),
+};
 const readableBitmap: Bitmap = bitmapOf(
   Object.values(Attribute).filter((attribute) => !writeOnly.has(attribute)),
 );
@@ -40,7 +44,7 @@ export function encodeAttributes(
 ): void {
   const word0 = (wanted[0] ?? 0) & readableBitmap[0]!;
   const word1 = (wanted[1] ?? 0) & readableBitmap[1]!;
-  const word2 = (wanted[2] ?? 0) & readableBitmap[2]!;
+  const word2 = served.minorVersion === 0 ? 0 : (wanted[2] ?? 0) & readableBitmap[2]!;
   encodeBitmap(writer, [word0 >>> 0, word1 >>> 0, word2 >>> 0]);
   const lengthAt = writer.length;
   writer.uint32(0);
@@ -67,7 +71,9 @@ const rare0 = ~(
 
 function encodeWord0(writer: XdrWriter, word: number, served: Served, inode: Inode): void {
   const rare = (word & rare0) !== 0;
-  if (rare && word & bit(Attribute.supported)) encodeBitmap(writer, supportedBitmap);
+  if (rare && word & bit(Attribute.supported)) {
+    encodeBitmap(writer, supportedBitmap[served.minorVersion]);
+  }
   if (word & bit(Attribute.type)) writer.uint32(FileTypeNumber[inode.type]);
   if (rare && word & bit(Attribute.handleExpireType)) writer.uint32(0);
   if (word & bit(Attribute.change)) writer.uint64(inode.change);
@@ -75,7 +81,7 @@ function encodeWord0(writer: XdrWriter, word: number, served: Served, inode: Ino
   if (rare && word & bit(Attribute.linkSupport)) writer.boolean(true);
   if (rare && word & bit(Attribute.symlinkSupport)) writer.boolean(true);
   if (rare && word & bit(Attribute.namedAttributes)) writer.boolean(false);
-  if (word & bit(Attribute.fileSystemId)) encodeFileSystemId(writer, served.number);
+  if (word & bit(Attribute.fileSystemId)) encodeFileSystemId(writer, served.state.number);
   if (rare) encodeRareOfWord0(writer, word, served, inode);
   if (word & bit(Attribute.fileId)) writer.uint64(inode.number);
   if (rare) encodeLimits(writer, word);
@@ -142,8 +148,9 @@ function encodeFileSystemId(writer: XdrWriter, { high, low }: FileSystemNumber):
   writer.uint32(low);
 }
 
-/** The file system that the attributes are of, as the server's state of it has it. */
+/** The file system that the attributes are of, and the protocol that asks. */
 export interface Served {
   readonly files: FileSystem;
-  readonly number: FileSystemNumber;
+  readonly state: { readonly number: FileSystemNumber };
+  readonly minorVersion: 0 | 1;
 }

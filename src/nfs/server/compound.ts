@@ -9,6 +9,7 @@ import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import type { Client, Lock, Open } from "./state/client.ts";
+import { Owner } from "./state/owner.ts";
 import type { Session, Slot } from "./state/session.ts";
 
 /** What an operation answers: now, or later where contents have to be fetched. */
@@ -28,6 +29,9 @@ export class Compound {
   readonly caller: Caller;
   readonly bootVerifier: Uint8Array;
   readonly requestLength: number;
+  /** NFSv4.0: what a retransmission of the request is known by. */
+  readonly duplicate: string | undefined;
+  minorVersion: 0 | 1 = 1;
   operationCount = 0;
   current: Inode | undefined;
   saved: Inode | undefined;
@@ -40,6 +44,7 @@ export class Compound {
   readonly commits: Inode[] = [];
   /** The reply that was sent before, where the request is a retransmission. */
   replay: Uint8Array | undefined;
+  #named: Client | undefined;
 
   constructor(fields: {
     reader: XdrReader;
@@ -49,6 +54,7 @@ export class Compound {
     credential: AuthSys | undefined;
     bootVerifier: Uint8Array;
     requestLength: number;
+    duplicate: string | undefined;
   }) {
     this.reader = fields.reader;
     this.writer = fields.writer;
@@ -58,12 +64,26 @@ export class Compound {
     this.credential = fields.credential;
     this.bootVerifier = fields.bootVerifier;
     this.requestLength = fields.requestLength;
+    this.duplicate = fields.duplicate;
     this.caller = callerOf(fields.grant, fields.credential);
   }
 
-  /** The client of the session; operations that need one come after SEQUENCE. */
+  /** The client of the session, or in NFSv4.0 the one that the operation named. */
   get client(): Client {
-    return this.session!.client;
+    return this.session?.client ?? this.#named!;
+  }
+
+  /** NFSv4.0: the operation is for this clientid. Returns why it can't be. */
+  actAs(instance: number, number: number): StatusCode | undefined {
+    const client = instance === this.state.instance ? this.state.client(number) : undefined;
+    if (client === undefined) {
+      const expired = instance === this.state.instance && this.state.wasClient(number);
+      return expired ? Status.EXPIRED : Status.STALE_CLIENTID;
+    }
+    if (client.minorVersion !== 0 || !client.confirmed) return Status.STALE_CLIENTID;
+    this.#named = client;
+    this.state.renew(client);
+    return undefined;
   }
 
   /** Refuses what changes something where the connection may only read (facts §2.3). */
@@ -73,6 +93,7 @@ export class Compound {
 
   /** The current stateid stands for the one that the compound made or used last (§16.2.3.1.2). */
   effective(stateid: Stateid): Stateid {
+    if (this.minorVersion === 0) return stateid;
     const { seqid, other0, other1, other2 } = stateid;
     const isCurrent = seqid === 1 && other0 === 0 && other1 === 0 && other2 === 0;
     return isCurrent ? this.currentStateid : stateid;
@@ -82,12 +103,56 @@ export class Compound {
   find(given: Stateid): Open | Lock | StatusCode {
     const stateid = this.effective(given);
     if (isSpecial(stateid)) return Status.BAD_STATEID;
-    if (stateid.other0 !== this.state.instance) return Status.BAD_STATEID;
-    if (stateid.other1 !== this.client.number) return Status.BAD_STATEID;
+    const misplaced = this.#enter(stateid);
+    if (misplaced !== undefined) return misplaced;
     const found = this.client.states.get(stateid.other2);
     if (found === undefined) return Status.BAD_STATEID;
-    if (stateid.seqid !== 0 && stateid.seqid < found.seqid) return Status.OLD_STATEID;
+    const isLatest = stateid.seqid === 0 && this.minorVersion === 1;
+    if (!isLatest && stateid.seqid < found.seqid) return Status.OLD_STATEID;
     return stateid.seqid > found.seqid ? Status.BAD_STATEID : found;
+  }
+
+  /** NFSv4.0: whose request a stateid makes it, also where it was closed by the last one. */
+  ownerOf(stateid: Stateid, kind: "open" | "lock"): Owner | StatusCode {
+    if (isSpecial(stateid)) return Status.BAD_STATEID;
+    const misplaced = this.#enter(stateid);
+    if (misplaced !== undefined) return misplaced;
+    const { client } = this;
+    const held = client.states.get(stateid.other2);
+    if (held?.kind === kind)
+      return this.owner(kind, held.kind === "open" ? held.owner : held.lockOwner);
+    for (const owner of client.openOwners.values()) {
+      if (kind === "open" && owner.closed === stateid.other2) return owner;
+    }
+    return Status.BAD_STATEID;
+  }
+
+  owner(kind: "open" | "lock", name: string): Owner {
+    const owners = kind === "open" ? this.client.openOwners : this.client.lockOwners;
+    const known = owners.get(name);
+    if (known !== undefined) return known;
+    const owner = new Owner();
+    owners.set(name, owner);
+    return owner;
+  }
+
+  /** Whether a lock owner has a stateid of any file. */
+  holdsLocks(lockOwner: string): boolean {
+    for (const held of this.client.states.values()) {
+      if (held.kind === "lock" && held.lockOwner === lockOwner) return true;
+    }
+    return false;
+  }
+
+  /** Whether a stateid is of this server and client; in NFSv4.0 it says which client asks. */
+  #enter({ other0, other1 }: Stateid): StatusCode | undefined {
+    const { instance } = this.state;
+    if (this.minorVersion === 0) {
+      if (other0 !== instance) return Status.STALE_STATEID;
+      const refused = this.actAs(other0, other1);
+      return refused === Status.STALE_CLIENTID ? Status.BAD_STATEID : refused;
+    }
+    return other0 === instance && other1 === this.client.number ? undefined : Status.BAD_STATEID;
   }
 
   stateidOf(held: Open | Lock): Stateid {
@@ -98,6 +163,11 @@ export class Compound {
       other2: held.number,
     };
   }
+}
+
+/** Who introduces a client: nobody else may replace it while it holds something. */
+export function principalOf({ credential }: Compound): string {
+  return String(credential?.uid ?? "none");
 }
 
 const nobody = 65_534;
@@ -144,6 +214,11 @@ const statusByCode: Record<FailureCode, StatusCode> = {
 
 export function statusOf(failure: Failure): StatusCode {
   return statusByCode[failure.code];
+}
+
+/** The object is not of the type that the operation is for; NFSv4.0 has no word for it. */
+export function wrongType({ minorVersion }: Compound): StatusCode {
+  return minorVersion === 0 ? Status.INVAL : Status.WRONG_TYPE;
 }
 
 /** Whether the caller may read or write the contents, with what it takes to run a program. */

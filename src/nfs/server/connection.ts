@@ -21,12 +21,15 @@ import type { ConnectionGrant } from "./admission.ts";
 import { Compound } from "./compound.ts";
 import { outputLimit, recordLimit } from "./limits.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
-import { runCompound } from "./run-compound.ts";
+import { peekMinorVersion, runCompound } from "./run-compound.ts";
+import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 
 export interface ConnectionContext {
   readonly grant: ConnectionGrant;
   readonly state: FileSystemState;
+  /** The client's address. */
+  readonly peer: string;
   readonly bootVerifier: Uint8Array;
   readonly clock: Clock;
   readonly log: Log;
@@ -103,7 +106,7 @@ export class Connection {
     if (!refused) {
       encodeAccepted(writer, call.xid, AcceptStatus.success);
       if (call.procedure === Procedure.compound) {
-        this.#answerCompound(call, replyStart, end - start);
+        this.#answerCompound(call, replyStart, bytes.subarray(start, end));
         return;
       }
       if (call.procedure === bindProcedure)
@@ -112,9 +115,16 @@ export class Connection {
     markRecord(writer, replyStart);
   }
 
-  #answerCompound(call: CallHeader, replyStart: number, requestLength: number): void {
+  #answerCompound(call: CallHeader, replyStart: number, request: Uint8Array): void {
     const { grant, state, bootVerifier } = this.#context;
     const writer = this.#output;
+    const duplicate = this.#duplicateKey(call, request);
+    const former = duplicate === undefined ? undefined : state.duplicates.reply(duplicate);
+    if (former !== undefined) {
+      writer.room(former.length).set(former);
+      markRecord(writer, replyStart);
+      return;
+    }
     const compound = new Compound({
       reader: this.#reader,
       writer,
@@ -122,8 +132,10 @@ export class Connection {
       state,
       credential: call.credential,
       bootVerifier,
-      requestLength,
+      requestLength: request.length,
+      duplicate,
     });
+    const resultStart = writer.length;
     const appliedBefore = state.files.applied;
     let running: void | Promise<void>;
     try {
@@ -136,7 +148,7 @@ export class Connection {
       return;
     }
     if (running !== undefined) {
-      this.#finishLater(compound, running, replyStart, appliedBefore);
+      this.#finishLater(compound, running, replyStart, resultStart, appliedBefore);
       return;
     }
     markRecord(writer, replyStart);
@@ -144,6 +156,7 @@ export class Connection {
       if (compound.slot !== undefined) compound.slot.busy = false;
       return;
     }
+    keepForDuplicate(compound, resultStart);
     const reply = Buffer.from(writer.written(replyStart));
     writer.length = replyStart;
     this.#sendWhenDurable(compound, reply);
@@ -154,6 +167,7 @@ export class Connection {
     compound: Compound,
     running: Promise<void>,
     replyStart: number,
+    resultStart: number,
     appliedBefore: number,
   ): void {
     const others = this.#output.written().slice(0, replyStart);
@@ -163,13 +177,20 @@ export class Connection {
     running.then(
       () => {
         markRecord(compound.writer, replyStart);
-        const reply = Buffer.from(compound.writer.written(replyStart));
         const isDurable = compound.state.files.applied === appliedBefore;
+        if (!isDurable) keepForDuplicate(compound, resultStart);
+        const reply = Buffer.from(compound.writer.written(replyStart));
         if (compound.commits.length > 0 || !isDurable) this.#sendWhenDurable(compound, reply);
         else this.#send(compound, reply);
       },
       (error: unknown) => this.#fail(error),
     );
+  }
+
+  /** NFSv4.0 only: what the request is known by when it comes again. */
+  #duplicateKey(call: CallHeader, request: Uint8Array): string | undefined {
+    if (peekMinorVersion(this.#reader) !== 0) return undefined;
+    return DuplicateRequests.key(this.#context.peer, call.xid, request);
   }
 
   #sendWhenDurable(compound: Compound, reply: Uint8Array): void {
@@ -227,6 +248,11 @@ function encodeRefusal(writer: XdrWriter, call: CallHeader): boolean {
     encodeAccepted(writer, call.xid, AcceptStatus.procedureUnavailable);
   } else return false;
   return true;
+}
+
+function keepForDuplicate(compound: Compound, resultStart: number): void {
+  if (compound.duplicate === undefined) return;
+  compound.state.duplicates.keep(compound.duplicate, compound.writer.written(resultStart));
 }
 
 function markRecord(writer: XdrWriter, start: number): void {

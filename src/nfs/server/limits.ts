@@ -2,6 +2,8 @@
 
 /** Seconds that a client's state lives without a sign of it; AWS doesn't publish its own (§2.4). */
 export const leaseSeconds = 90;
+/** Milliseconds that state outlives its lease while nobody else wants what it holds. */
+export const courtesyMs = 24 * 60 * 60_000;
 /** Bytes of one READ or WRITE (facts §2.4: 1 MiB). */
 export const transferLimit = 1_048_576;
 /** Bytes of one RPC record: a transfer and its headers. */
@@ -10,6 +12,9 @@ export const recordLimit = transferLimit + 64 * 1024;
 export const replyLimit = transferLimit + 4096;
 /** Bytes of a reply that a slot keeps for a retransmission. */
 export const cachedReplyLimit = 8192;
+/** Replies to NFSv4.0's changing requests that are kept for a retransmission, and their bytes. */
+export const duplicateRepliesLimit = 2048;
+export const duplicateReplyLimit = 4096;
 /** Requests of a session that are answered at the same time. */
 export const slotsLimit = 64;
 /** Operations in one compound. */

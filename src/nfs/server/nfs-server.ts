@@ -174,7 +174,9 @@ export class NfsServer {
       return;
     }
     const state = this.#stateOf(grant.fileSystem);
-    Connection.serve(socket, { grant, state, bootVerifier: this.#bootVerifier, clock, log });
+    const bootVerifier = this.#bootVerifier;
+    const peer = ends.remoteAddress;
+    Connection.serve(socket, { grant, state, peer, bootVerifier, clock, log });
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

@@ -1,16 +1,15 @@
 import { NotResident } from "../../files/failure.ts";
 import { Operation } from "../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../wire/nfs4/status.ts";
-import { XdrError } from "../../wire/xdr/xdr-reader.ts";
+import { XdrError, type XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { Compound, Outcome } from "./compound.ts";
 import { operationsLimit, tagLimit } from "./limits.ts";
 import {
   bodyOnError,
-  bodyWhenDenied,
-  handlers,
-  highestOperation,
+  errorsWithBody,
   lowestOperation,
   sessionless,
+  versions,
 } from "./operations/table.ts";
 
 /** Where the driver is in a compound: what it needs to go on after a wait. */
@@ -36,9 +35,28 @@ export function runCompound(compound: Compound): void | Promise<void> {
   const countAt = writer.length;
   writer.uint32(0);
   const progress = { compound, resultStart, countAt, done: 0 };
-  if (minorVersion !== 1) return finish(progress, Status.MINOR_VERS_MISMATCH);
-  if (compound.operationCount > operationsLimit) return finish(progress, Status.RESOURCE);
+  if (minorVersion !== 0 && minorVersion !== 1) {
+    return finish(progress, Status.MINOR_VERS_MISMATCH);
+  }
+  compound.minorVersion = minorVersion;
+  // NFSv4.1 has no NFS4ERR_RESOURCE: there SEQUENCE counts (RFC 8881 §15.1.16, §18.46.3).
+  if (minorVersion === 0 && compound.operationCount > operationsLimit) {
+    return finish(progress, Status.RESOURCE);
+  }
   return proceed(progress);
+}
+
+/** The minor version of the compound that the reader stands at; 1 where there isn't any. */
+export function peekMinorVersion(reader: XdrReader): number {
+  const { offset } = reader;
+  try {
+    reader.opaque(tagLimit);
+    return reader.uint32();
+  } catch {
+    return 1;
+  } finally {
+    reader.offset = offset;
+  }
 }
 
 function proceed(progress: Progress): void | Promise<void> {
@@ -67,9 +85,9 @@ function proceed(progress: Progress): void | Promise<void> {
   return finish(progress, Status.OK);
 }
 
-function startOperation({ reader, writer }: Compound): number {
+function startOperation({ reader, writer, minorVersion }: Compound): number {
   const number = reader.remaining >= 4 ? reader.uint32() : Operation.ILLEGAL;
-  const known = number >= lowestOperation && number <= highestOperation;
+  const known = number >= lowestOperation && number <= versions[minorVersion].highest;
   const operation = known ? number : Operation.ILLEGAL;
   writer.uint32(operation);
   writer.uint32(Status.OK);
@@ -78,9 +96,11 @@ function startOperation({ reader, writer }: Compound): number {
 
 function perform(compound: Compound, operation: number, index: number): Outcome {
   if (operation === Operation.ILLEGAL) return Status.OP_ILLEGAL;
-  const misplaced = placement(compound, operation, index);
-  if (misplaced !== undefined) return misplaced;
-  const handler = handlers[operation];
+  if (compound.minorVersion === 1) {
+    const misplaced = placement(compound, operation, index);
+    if (misplaced !== undefined) return misplaced;
+  }
+  const handler = versions[compound.minorVersion].handlers[operation];
   if (handler === undefined) return Status.NOTSUPP;
   const { offset } = compound.reader;
   try {
@@ -127,7 +147,7 @@ function endOperation(
   const keepsBody =
     status === Status.OK ||
     (bodyOnError.has(operation) && status !== Status.BADXDR) ||
-    (status === Status.DENIED && bodyWhenDenied.has(operation));
+    errorsWithBody.get(operation) === status;
   if (!keepsBody) writer.length = bodyStart;
   if (status !== Status.OK && bodyOnError.has(operation) && writer.length === bodyStart) {
     writer.uint32(0);

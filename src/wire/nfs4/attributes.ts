@@ -1,5 +1,5 @@
 // fattr4: a bitmap of attribute numbers and their values in that order (RFC 8881 §5, §3.3.4).
-import { XdrError, type XdrReader } from "../xdr/xdr-reader.ts";
+import { padding, XdrError, type XdrReader } from "../xdr/xdr-reader.ts";
 import type { XdrWriter } from "../xdr/xdr-writer.ts";
 
 /** The attributes that EFS serves, by number (RFC 8881 §5.6, §5.7). */
@@ -51,7 +51,8 @@ export const Attribute = {
 /** bitmap4: 32 attribute numbers a word. */
 export type Bitmap = readonly number[];
 
-const bitmapWordsLimit = 8;
+/** Words of a bitmap4, far more than there are attributes. */
+const bitmapWordsLimit = 64;
 
 export function decodeBitmap(reader: XdrReader): number[] {
   return reader.array(bitmapWordsLimit, (item) => item.uint32());
@@ -83,10 +84,7 @@ export interface NfsTime {
 }
 
 export function decodeTime(reader: XdrReader): NfsTime {
-  const seconds = reader.int64();
-  const nanoseconds = reader.uint32();
-  if (nanoseconds > 999_999_999) throw new XdrError(`nanoseconds are ${nanoseconds}`);
-  return { seconds, nanoseconds };
+  return { seconds: reader.int64(), nanoseconds: reader.uint32() };
 }
 
 export function encodeTime(writer: XdrWriter, time: NfsTime): void {
@@ -113,6 +111,7 @@ export const settableBitmap: Bitmap = bitmapOf([
   Attribute.modifyTimeSet,
 ]);
 
+const servedBitmap: Bitmap = bitmapOf(Object.values(Attribute));
 const ownerLimit = 1024;
 
 export interface DecodedSettable {
@@ -120,6 +119,8 @@ export interface DecodedSettable {
   readonly attributes: SettableAttributes;
   /** An attribute that can't be set (or isn't known) was among them. */
   readonly unsupported: boolean;
+  /** The ones that can't be set can be read. */
+  readonly readOnly: boolean;
 }
 
 /** Reads a fattr4 of attributes to set; the values of unsupported ones are skipped. */
@@ -129,9 +130,10 @@ export function decodeSettable(reader: XdrReader): DecodedSettable {
   const end = reader.offset + length;
   if (length > reader.remaining) throw new XdrError("the attributes are longer than the message");
   const attributes: SettableAttributes = {};
-  const unsupported = bitmap.some((word, index) => (word & ~(settableBitmap[index] ?? 0)) !== 0);
+  const unsupported = !isWithin(bitmap, settableBitmap);
+  const readOnly = unsupported && isWithin(bitmap, servedBitmap);
   if (!unsupported) {
-    if (hasAttribute(bitmap, Attribute.size)) attributes.size = reader.uint53();
+    if (hasAttribute(bitmap, Attribute.size)) attributes.size = reader.uint64OrInfinity();
     if (hasAttribute(bitmap, Attribute.mode)) attributes.mode = reader.uint32();
     if (hasAttribute(bitmap, Attribute.owner)) attributes.owner = reader.byteString(ownerLimit);
     if (hasAttribute(bitmap, Attribute.ownerGroup)) {
@@ -143,8 +145,12 @@ export function decodeSettable(reader: XdrReader): DecodedSettable {
       attributes.modifyTime = decodeSetTime(reader);
     if (reader.offset !== end) throw new XdrError("the attributes' length is not what they take");
   }
-  reader.skip(end - reader.offset);
-  return { bitmap, attributes, unsupported };
+  reader.skip(end - reader.offset + padding(length));
+  return { bitmap, attributes, unsupported, readOnly };
+}
+
+export function isWithin(bitmap: Bitmap, others: Bitmap): boolean {
+  return bitmap.every((word, index) => (word & ~(others[index] ?? 0)) === 0);
 }
 
 function decodeSetTime(reader: XdrReader): NfsTime | "now" {
@@ -214,11 +220,12 @@ export const fileAttributesBitmap: Bitmap = bitmapOf([
 /** Reads a fattr4 that was asked for with `fileAttributesBitmap`. */
 export function decodeFileAttributes(reader: XdrReader): FileAttributes {
   const bitmap = decodeBitmap(reader);
-  reader.uint32();
+  const length = reader.uint32();
+  const end = reader.offset + length;
   if (fileAttributesBitmap.some((word, index) => word !== (bitmap[index] ?? 0))) {
     throw new XdrError("the server left out attributes that every server has");
   }
-  return {
+  const attributes = {
     type: reader.uint32(),
     change: reader.uint64OrInfinity(),
     size: reader.uint53(),
@@ -232,4 +239,6 @@ export function decodeFileAttributes(reader: XdrReader): FileAttributes {
     metadataTime: decodeTime(reader),
     modifyTime: decodeTime(reader),
   };
+  if (reader.offset !== end) throw new XdrError("the attributes' length is not what they take");
+  return attributes;
 }

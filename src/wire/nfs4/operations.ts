@@ -99,8 +99,13 @@ export const OpenClaim = {
   delegateCurrentHandle: 5,
   delegatePreviousHandle: 6,
 } as const;
-export const delegationNone = 0;
-export const openResultLockTypePosix = 0x4;
+/** What a client asks about delegations along with share_access, and what it is told. */
+export const shareAccessWantMask = 0xff00;
+export const shareAccessWantNoDelegation = 0x0400;
+export const Delegation = { none: 0, noneWithReason: 3 } as const;
+export const WhyNoDelegation = { notWanted: 0, fileTypeNotSupported: 3 } as const;
+/** Bits of OPEN's rflags. */
+export const OpenResult = { confirm: 0x2, lockTypePosix: 0x4 } as const;
 
 /** nfs_lock_type4. */
 export const LockType = { read: 1, write: 2, readBlocking: 3, writeBlocking: 4 } as const;
@@ -118,7 +123,11 @@ export const ExchangeFlag = {
 } as const;
 
 /** Bits of csa_flags (RFC 8881 §18.36.1). */
-export const CreateSessionFlag = { persist: 1, connectionBackChannel: 2 } as const;
+export const CreateSessionFlag = {
+  persist: 1,
+  connectionBackChannel: 2,
+  connectionRdma: 4,
+} as const;
 
 /** Bits of sr_status_flags (RFC 8881 §18.46.1). */
 export const SequenceFlag = {

@@ -24,12 +24,9 @@ export const bypassStateid: Stateid = {
 /** The one that the compound itself made or used last. */
 export const currentStateid: Stateid = { seqid: 1, other0: 0, other1: 0, other2: 0 };
 
+/** The two that are used without any state (RFC 8881 §8.2.3). */
 export function isSpecial(stateid: Stateid): boolean {
-  const { other0, other1, other2 } = stateid;
-  return (
-    (other0 === 0 && other1 === 0 && other2 === 0) ||
-    (other0 === allOnes && other1 === allOnes && other2 === allOnes)
-  );
+  return sameStateid(stateid, anonymousStateid) || sameStateid(stateid, bypassStateid);
 }
 
 export function sameStateid(a: Stateid, b: Stateid): boolean {

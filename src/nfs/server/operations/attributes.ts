@@ -2,9 +2,13 @@
 import { failed } from "../../../files/failure.ts";
 import type { AttributeChange } from "../../../files/file-system.ts";
 import {
+  Attribute,
   decodeBitmap,
+  type DecodedSettable,
   decodeSettable,
   encodeBitmap,
+  hasAttribute,
+  isWithin,
   type SettableAttributes,
 } from "../../../wire/nfs4/attributes.ts";
 import { ShareAccess } from "../../../wire/nfs4/operations.ts";
@@ -35,31 +39,29 @@ export function getAttributes(compound: Compound): StatusCode {
   const wanted = decodeBitmap(compound.reader);
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   if (asksForWriteOnly(wanted)) return Status.INVAL;
-  encodeAttributes(compound.writer, wanted, compound.state, compound.current);
+  encodeAttributes(compound.writer, wanted, compound, compound.current);
   return Status.OK;
 }
 
 /** The result has a bitmap whatever the status is; the driver keeps it. */
 export function setAttributes(compound: Compound): StatusCode {
   const stateid = decodeStateid(compound.reader);
-  const { bitmap, attributes, unsupported } = decodeSettable(compound.reader);
-  const status = trySetAttributes(compound, stateid, attributes, unsupported);
-  encodeBitmap(compound.writer, status === Status.OK ? bitmap : []);
+  const settable = decodeSettable(compound.reader);
+  const status = trySetAttributes(compound, stateid, settable);
+  encodeBitmap(compound.writer, status === Status.OK ? settable.bitmap : []);
   return status;
 }
 
 function trySetAttributes(
   compound: Compound,
   stateid: Stateid,
-  attributes: SettableAttributes,
-  unsupported: boolean,
+  settable: DecodedSettable,
 ): StatusCode {
   const { current } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
-  if (unsupported) return Status.ATTRNOTSUPP;
-  const refused = compound.refuseWrite();
+  const refused = refuseUnsettable(settable) ?? compound.refuseWrite();
   if (refused !== undefined) return refused;
-  const change = attributeChange(attributes);
+  const change = attributeChange(settable.attributes);
   if (typeof change === "number") return change;
   let opened = false;
   if (change.size !== undefined && !isSpecial(compound.effective(stateid))) {
@@ -73,14 +75,28 @@ function trySetAttributes(
   return failed(outcome) ? statusOf(outcome) : Status.OK;
 }
 
+/** Attributes that only can be read are another mistake than those that there aren't. */
+export function refuseUnsettable(settable: {
+  readonly unsupported: boolean;
+  readonly readOnly: boolean;
+}): StatusCode | undefined {
+  if (!settable.unsupported) return undefined;
+  return settable.readOnly ? Status.INVAL : Status.ATTRNOTSUPP;
+}
+
 /** Numeric owners only, as AUTH_SYS clients send them (RFC 8881 §5.9). */
 export function attributeChange(attributes: SettableAttributes): AttributeChange | StatusCode {
   const { owner, ownerGroup, ...rest } = attributes;
   if (rest.mode !== undefined && rest.mode > 0o7777) return Status.INVAL;
+  if (!isTime(rest.accessTime) || !isTime(rest.modifyTime)) return Status.INVAL;
   const uid = owner === undefined ? undefined : idOf(owner);
   const gid = ownerGroup === undefined ? undefined : idOf(ownerGroup);
   if (uid === null || gid === null) return Status.BADOWNER;
   return { ...rest, ...(uid !== undefined && { uid }), ...(gid !== undefined && { gid }) };
+}
+
+function isTime(time: SettableAttributes["accessTime"]): boolean {
+  return time === undefined || time === "now" || time.nanoseconds < 1_000_000_000;
 }
 
 function idOf(owner: string): number | null {
@@ -105,13 +121,13 @@ function comparesSame(compound: Compound): boolean | StatusCode {
   const bitmap = decodeBitmap(reader);
   const values = reader.opaque(compound.requestLength);
   if (compound.current === undefined) return Status.NOFILEHANDLE;
-  if (asksForWriteOnly(bitmap)) return Status.INVAL;
-  const unknown = bitmap.some((word, index) => (word & ~(supportedBitmap[index] ?? 0)) !== 0);
-  if (unknown) return Status.ATTRNOTSUPP;
+  // An error of READDIR's is nothing to compare with (RFC 8881 §18.31.3).
+  if (asksForWriteOnly(bitmap) || hasAttribute(bitmap, Attribute.readdirError)) return Status.INVAL;
+  if (!isWithin(bitmap, supportedBitmap[compound.minorVersion])) return Status.ATTRNOTSUPP;
   const own = new XdrWriter(256);
   encodeBitmap(own, bitmap);
   const start = own.length + 4;
   own.length = 0;
-  encodeAttributes(own, bitmap, compound.state, compound.current);
+  encodeAttributes(own, bitmap, compound, compound.current);
   return Buffer.compare(own.written(start), values) === 0;
 }

@@ -5,7 +5,7 @@ import { ShareAccess, Stable } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import { decodeStateid, isSpecial, type Stateid } from "../../../wire/nfs4/stateid.ts";
 import { padding } from "../../../wire/xdr/xdr-reader.ts";
-import { type Compound, mayUse, type Outcome, statusOf } from "../compound.ts";
+import { type Compound, mayUse, type Outcome, statusOf, wrongType } from "../compound.ts";
 import { transferLimit } from "../limits.ts";
 
 export function read(compound: Compound): Outcome {
@@ -65,7 +65,7 @@ export function commit(compound: Compound): StatusCode {
   const count = compound.reader.uint32();
   const { current } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
-  if (current.type !== "file") return wrongType(current);
+  if (current.type !== "file") return notFile(compound, current);
   if (offset + count >= 2 ** 64) return Status.INVAL;
   compound.commits.push(current);
   compound.writer.fixedOpaque(compound.bootVerifier);
@@ -79,7 +79,7 @@ function refuseContents(
   given: Stateid,
   access: number,
 ): StatusCode | undefined {
-  if (inode.type !== "file") return wrongType(inode);
+  if (inode.type !== "file") return notFile(compound, inode);
   if (isSpecial(compound.effective(given))) {
     const wanted = access === ShareAccess.read ? AccessBit.read : AccessBit.modify;
     const failure = mayUse(compound, inode, wanted);
@@ -92,7 +92,8 @@ function refuseContents(
   return (open.access & access) === 0 ? Status.OPENMODE : undefined;
 }
 
-function wrongType(inode: Inode): StatusCode {
+function notFile(compound: Compound, inode: Inode): StatusCode {
   if (inode.type === "directory") return Status.ISDIR;
-  return inode.type === "symlink" ? Status.SYMLINK : Status.WRONG_TYPE;
+  const isLink = inode.type === "symlink" && compound.minorVersion === 1;
+  return isLink ? Status.SYMLINK : wrongType(compound);
 }

@@ -38,7 +38,9 @@ export function saveHandle(compound: Compound): StatusCode {
 }
 
 export function restoreHandle(compound: Compound): StatusCode {
-  if (compound.saved === undefined) return Status.NOFILEHANDLE;
+  if (compound.saved === undefined) {
+    return compound.minorVersion === 0 ? Status.RESTOREFH : Status.NOFILEHANDLE;
+  }
   compound.current = compound.saved;
   compound.currentStateid = compound.savedStateid;
   return Status.OK;
@@ -86,11 +88,11 @@ export function securityOfCurrent(compound: Compound): StatusCode {
   return answerSecurity(compound);
 }
 
-/** SECINFO uses the current file handle up (RFC 8881 §2.6.3.1.1.8). */
+/** SECINFO uses NFSv4.1's current file handle up (RFC 8881 §2.6.3.1.1.8). */
 function answerSecurity(compound: Compound): StatusCode {
   compound.writer.uint32(1);
   compound.writer.uint32(authSys);
-  compound.current = undefined;
+  if (compound.minorVersion === 1) compound.current = undefined;
   return Status.OK;
 }
 

@@ -1,12 +1,13 @@
 // LOCK, LOCKT, LOCKU, TEST_STATEID, FREE_STATEID (RFC 8881 §18.10 to §18.12, §18.48, §18.38).
 import type { HeldLock, LockRange } from "../../../files/locks.ts";
-import { LockType, opaqueLimit, ShareAccess } from "../../../wire/nfs4/operations.ts";
+import { LockType, opaqueLimit, Operation, ShareAccess } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
-import { decodeStateid, encodeStateid } from "../../../wire/nfs4/stateid.ts";
+import { decodeStateid, encodeStateid, type Stateid } from "../../../wire/nfs4/stateid.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { Compound } from "../compound.ts";
 import type { Lock } from "../state/client.ts";
 import { lockOwnerName, lockOwnerParts } from "../state/file-system-state.ts";
+import { inSequence, inSequenceOf } from "./sequenced.ts";
 
 const stateidsLimit = 1024;
 
@@ -16,24 +17,56 @@ export function lock(compound: Compound): StatusCode {
   const reclaim = reader.boolean();
   const range = decodeRange(reader);
   const isNewOwner = reader.boolean();
-  if (isNewOwner) reader.uint32();
+  const openSeqid = isNewOwner ? reader.uint32() : 0;
   const given = decodeStateid(reader);
-  reader.uint32();
+  const lockSeqid = reader.uint32();
   let lockOwner = "";
   if (isNewOwner) {
     reader.skip(8);
     lockOwner = reader.byteString(opaqueLimit);
   }
+  const wanted = { type, reclaim, range, isNewOwner, given, lockOwner };
+  const operation = Operation.LOCK;
+  if (!isNewOwner) {
+    const work = (): StatusCode => lockWanted(compound, wanted);
+    return inSequenceOf(compound, given, "lock", { operation, seqid: lockSeqid, work });
+  }
+  const work = (): StatusCode => {
+    if (compound.minorVersion === 1) return lockWanted(compound, wanted);
+    const owner = compound.owner("lock", lockOwner);
+    // A lock owner that begins begins with the seqid that it brings.
+    if (!compound.holdsLocks(lockOwner)) owner.sequence = undefined;
+    const seqid = lockSeqid;
+    return inSequence(compound, owner, {
+      operation,
+      seqid,
+      work: () => lockWanted(compound, wanted),
+    });
+  };
+  return inSequenceOf(compound, given, "open", { operation, seqid: openSeqid, work });
+}
+
+interface LockArguments {
+  readonly type: number;
+  readonly reclaim: boolean;
+  readonly range: LockRange | undefined;
+  readonly isNewOwner: boolean;
+  readonly given: Stateid;
+  readonly lockOwner: string;
+}
+
+function lockWanted(compound: Compound, wanted: LockArguments): StatusCode {
+  const { type, reclaim, range, isNewOwner, given, lockOwner } = wanted;
   const { current, state } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
   if (type < LockType.read || type > LockType.writeBlocking) return Status.INVAL;
   if (range === undefined) return Status.INVAL;
+  const found = compound.find(given);
+  if (typeof found === "number") return found;
   const inGrace = state.inGrace();
   if (reclaim && !(inGrace && compound.client.mayReclaim)) return Status.NO_GRACE;
   if (!reclaim && inGrace) return Status.GRACE;
-  const found = compound.find(given);
-  if (typeof found === "number") return found;
   if (isNewOwner !== (found.kind === "open")) return Status.BAD_STATEID;
   const open = found.kind === "open" ? found : found.open;
   if (open.inode !== current) return Status.BAD_STATEID;
@@ -54,11 +87,7 @@ function takeLock(
   const request = { ...range, owner: owned.owner, exclusive };
   let standing = files.locks.lock(owned.open.inode.number, request);
   while (standing !== undefined && standing !== "limit") {
-    // Whoever didn't renew its lease can't keep others out (RFC 8881 §8.4.3).
-    const holder = state.client(lockOwnerParts(standing.owner).clientNumber);
-    if (holder !== undefined && !state.hasExpired(holder)) break;
-    if (holder !== undefined) state.drop(holder);
-    else files.locks.releaseOwner(owned.open.inode.number, standing.owner);
+    if (!releaseExpired(compound, owned.open.inode.number, standing)) break;
     standing = files.locks.lock(owned.open.inode.number, request);
   }
   if (standing === undefined) {
@@ -74,20 +103,37 @@ function takeLock(
   return Status.DENIED;
 }
 
+/** Whoever didn't renew its lease can't keep others out (RFC 8881 §8.4.3). */
+function releaseExpired({ state, files }: Compound, file: number, standing: HeldLock): boolean {
+  const holder = state.client(lockOwnerParts(standing.owner).clientNumber);
+  if (holder !== undefined && !state.hasExpired(holder)) return false;
+  if (holder !== undefined) state.drop(holder);
+  else files.locks.releaseOwner(file, standing.owner);
+  return true;
+}
+
 export function testLock(compound: Compound): StatusCode {
   const { reader } = compound;
   const type = reader.uint32();
   const range = decodeRange(reader);
-  reader.skip(8);
+  const clientId = [reader.uint32(), reader.uint32()] as const;
   const lockOwner = reader.byteString(opaqueLimit);
   const { current } = compound;
+  if (compound.minorVersion === 0) {
+    const refused = compound.actAs(...clientId);
+    if (refused !== undefined) return refused;
+  }
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
   if (range === undefined) return Status.INVAL;
   if (compound.state.inGrace()) return Status.GRACE;
   const owner = lockOwnerName(compound.client, lockOwner);
   const exclusive = type === LockType.write || type === LockType.writeBlocking;
-  const standing = compound.files.locks.conflict(current.number, { ...range, owner, exclusive });
+  const request = { ...range, owner, exclusive };
+  let standing = compound.files.locks.conflict(current.number, request);
+  while (standing !== undefined && releaseExpired(compound, current.number, standing)) {
+    standing = compound.files.locks.conflict(current.number, request);
+  }
   if (standing === undefined) return Status.OK;
   encodeDenied(compound, standing);
   return Status.DENIED;
@@ -96,9 +142,17 @@ export function testLock(compound: Compound): StatusCode {
 export function unlock(compound: Compound): StatusCode {
   const { reader } = compound;
   reader.uint32();
-  reader.uint32();
+  const seqid = reader.uint32();
   const given = decodeStateid(reader);
   const range = decodeRange(reader);
+  return inSequenceOf(compound, given, "lock", {
+    operation: Operation.LOCKU,
+    seqid,
+    work: () => unlockNamed(compound, given, range),
+  });
+}
+
+function unlockNamed(compound: Compound, given: Stateid, range: LockRange | undefined): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;

@@ -13,10 +13,10 @@ import { FileTypeNumber } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { asksForWriteOnly, encodeAttributes } from "../attributes.ts";
-import { type Compound, statusOf } from "../compound.ts";
+import { type Compound, statusOf, wrongType } from "../compound.ts";
 import { replyLimit } from "../limits.ts";
 import { decodeName } from "../names.ts";
-import { attributeChange } from "./attributes.ts";
+import { attributeChange, refuseUnsettable } from "./attributes.ts";
 
 const targetDecodeLimit = 65_536;
 
@@ -29,7 +29,8 @@ export function create(compound: Compound): StatusCode {
     reader.skip(8);
   }
   const name = decodeName(reader);
-  const { bitmap, attributes, unsupported } = decodeSettable(reader);
+  const settable = decodeSettable(reader);
+  const { bitmap, attributes } = settable;
   const { current } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
   if (typeof name === "number") return name;
@@ -37,7 +38,8 @@ export function create(compound: Compound): StatusCode {
   if (kind === undefined) return Status.BADTYPE;
   const refused = compound.refuseWrite();
   if (refused !== undefined) return refused;
-  if (unsupported) return Status.ATTRNOTSUPP;
+  const unsettable = refuseUnsettable(settable);
+  if (unsettable !== undefined) return unsettable;
   const change = attributeChange(attributes);
   if (typeof change === "number") return change;
   const { mode, size: _size, ...rest } = change;
@@ -120,7 +122,7 @@ export function link(compound: Compound): StatusCode {
 
 export function readLink(compound: Compound): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
-  if (compound.current.type !== "symlink") return Status.WRONG_TYPE;
+  if (compound.current.type !== "symlink") return wrongType(compound);
   const target = compound.files.readSymbolicLink(compound.caller, compound.current);
   if (failed(target)) return statusOf(target);
   compound.writer.opaque(target);
@@ -159,7 +161,8 @@ export function readDirectory(compound: Compound): StatusCode {
   const needsInode = wanted.some((word, index) => (word & ~numberOnly(index)) !== 0);
   const end = compound.files.readDirectory(compound.caller, current, cookie, needsInode, take);
   if (failed(end)) return statusOf(end);
-  if (end === "more" && count === 0) return Status.TOOSMALL;
+  const fits = count > 0 || (end === "end" && maximum >= readDirectoryOverhead);
+  if (!fits) return Status.TOOSMALL;
   writer.boolean(false);
   writer.boolean(end === "end");
   return Status.OK;
@@ -172,14 +175,14 @@ function numberOnly(word: number): number {
 }
 
 function encodeEntry(compound: Compound, entry: DirectoryEntry, wanted: Bitmap): void {
-  const { writer, state } = compound;
+  const { writer } = compound;
   writer.boolean(true);
   writer.uint64(entry.cookie);
   writer.byteString(entry.name);
   const inode = entry.inode ?? (placeholder(entry.number) as Inode);
   const hasInode = entry.inode !== undefined;
   const kept = hasInode ? wanted : wanted.map((word, index) => (word & numberOnly(index)) >>> 0);
-  encodeAttributes(writer, kept, state, inode);
+  encodeAttributes(writer, kept, compound, inode);
 }
 
 /** For entries whose file nobody asks more than the number of. */

@@ -1,4 +1,4 @@
-// OPEN, CLOSE, OPEN_DOWNGRADE (RFC 8881 §18.16, §18.2, §18.18).
+// OPEN, CLOSE, OPEN_DOWNGRADE (RFC 8881 §18.16, §18.2, §18.18), OPEN_CONFIRM (RFC 7530 §16.18).
 import { failed } from "../../../files/failure.ts";
 import { AccessBit, type AttributeChange, type Inode } from "../../../files/file-system.ts";
 import {
@@ -9,33 +9,51 @@ import {
 } from "../../../wire/nfs4/attributes.ts";
 import {
   CreateMode,
-  delegationNone,
+  Delegation,
   OpenClaim,
-  openResultLockTypePosix,
+  OpenResult,
+  Operation,
   OpenType,
   opaqueLimit,
   ShareAccess,
   shareAccessMask,
+  shareAccessWantMask,
+  shareAccessWantNoDelegation,
+  WhyNoDelegation,
 } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
-import { anonymousStateid, decodeStateid, encodeStateid } from "../../../wire/nfs4/stateid.ts";
+import {
+  anonymousStateid,
+  decodeStateid,
+  encodeStateid,
+  type Stateid,
+} from "../../../wire/nfs4/stateid.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
+import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { type Compound, statusOf } from "../compound.ts";
 import { decodeName } from "../names.ts";
-import { attributeChange } from "./attributes.ts";
+import { attributeChange, refuseUnsettable } from "./attributes.ts";
+import type { Open } from "../state/client.ts";
 import { encodeChange } from "./names.ts";
+import { inSequence, inSequenceOf } from "./sequenced.ts";
 
 interface CreateHow {
   readonly mode: number;
   readonly attributes: SettableAttributes;
   readonly bitmap: Bitmap;
   readonly unsupported: boolean;
+  readonly readOnly: boolean;
   readonly verifier: { readonly high: number; readonly low: number } | undefined;
 }
 
 interface OpenArguments {
+  readonly seqid: number;
   readonly access: number;
+  /** What the client would like about delegations (RFC 8881 §18.16.3). */
+  readonly want: number;
   readonly deny: number;
+  /** Two words; NFSv4.1 ignores it, the session says who it is. */
+  readonly clientId: readonly [number, number];
   readonly owner: string;
   readonly how: CreateHow | undefined;
   readonly claim: number;
@@ -43,17 +61,19 @@ interface OpenArguments {
 }
 
 function decodeOpen(reader: XdrReader): OpenArguments {
-  reader.uint32();
-  const access = reader.uint32() & shareAccessMask;
+  const seqid = reader.uint32();
+  const share = reader.uint32();
   const deny = reader.uint32();
-  reader.skip(8);
+  const clientId = [reader.uint32(), reader.uint32()] as const;
   const owner = reader.byteString(opaqueLimit);
   const how = reader.uint32() === OpenType.create ? decodeCreateHow(reader) : undefined;
   const claim = reader.uint32();
   let name: string | StatusCode | undefined;
   if (claim === OpenClaim.null) name = decodeName(reader);
   else if (claim === OpenClaim.previous) reader.uint32();
-  return { access, deny, owner, how, claim, name };
+  const access = share & shareAccessMask;
+  const want = share & shareAccessWantMask;
+  return { seqid, access, want, deny, clientId, owner, how, claim, name };
 }
 
 function decodeCreateHow(reader: XdrReader): CreateHow {
@@ -63,7 +83,7 @@ function decodeCreateHow(reader: XdrReader): CreateHow {
     verifier = { high: reader.uint32(), low: reader.uint32() };
   }
   if (mode === CreateMode.exclusive) {
-    return { mode, attributes: {}, bitmap: [], unsupported: false, verifier };
+    return { mode, attributes: {}, bitmap: [], unsupported: false, readOnly: false, verifier };
   }
   return { mode, ...decodeSettable(reader), verifier };
 }
@@ -79,6 +99,23 @@ interface Opened {
 
 export function open(compound: Compound): StatusCode {
   const wanted = decodeOpen(compound.reader);
+  if (compound.minorVersion === 1) return openWanted(compound, wanted);
+  const refused = compound.actAs(...wanted.clientId);
+  if (refused !== undefined) return refused;
+  const owner = compound.owner("open", wanted.owner);
+  // An owner that was never confirmed may begin anew with any seqid (RFC 7530 §16.18.5).
+  if (!owner.confirmed && wanted.seqid !== owner.sequence) {
+    compound.state.closeAll(compound.client, wanted.owner);
+    owner.sequence = undefined;
+  }
+  return inSequence(compound, owner, {
+    operation: Operation.OPEN,
+    seqid: wanted.seqid,
+    work: () => openWanted(compound, wanted),
+  });
+}
+
+function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
   const { current } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
   const refused = refuseOpen(compound, wanted);
@@ -89,7 +126,7 @@ export function open(compound: Compound): StatusCode {
       : { inode: current, created: false, before: 0, after: 0, set: [] };
   if (typeof opened === "number") return opened;
   const { inode } = opened;
-  if (inode.type !== "file") return openedWrongType(inode);
+  if (inode.type !== "file") return openedWrongType(compound, inode);
   if (!opened.created) {
     const denied = refuseAccess(compound, inode, wanted);
     if (denied !== undefined) return denied;
@@ -100,18 +137,42 @@ export function open(compound: Compound): StatusCode {
   const stateid = compound.stateidOf(held);
   encodeStateid(writer, stateid);
   encodeChange(writer, opened.before, opened.after);
-  writer.uint32(openResultLockTypePosix);
+  const confirm = mustConfirm(compound, held, wanted.claim) ? OpenResult.confirm : 0;
+  writer.uint32(OpenResult.lockTypePosix | confirm);
   encodeBitmap(writer, opened.set);
-  writer.uint32(delegationNone);
+  encodeDelegation(writer, wanted.want);
   compound.current = inode;
   compound.currentStateid = stateid;
   return Status.OK;
 }
 
+const servedClaims: Record<0 | 1, readonly number[]> = {
+  0: [OpenClaim.null, OpenClaim.previous],
+  1: [OpenClaim.null, OpenClaim.previous, OpenClaim.fileHandle],
+};
+
+function mustConfirm(compound: Compound, held: Open, claim: number): boolean {
+  if (compound.minorVersion === 1) return false;
+  const owner = compound.owner("open", held.owner);
+  // Nobody is asked to confirm what it reclaims (RFC 7530 §9.1.11).
+  if (claim === OpenClaim.previous) owner.confirmed = true;
+  return !owner.confirmed;
+}
+
+/** There are none; whoever asked is told why (RFC 8881 §18.16.3). */
+function encodeDelegation(writer: XdrWriter, want: number): void {
+  if (want === 0) {
+    writer.uint32(Delegation.none);
+    return;
+  }
+  const isUnwanted = want === shareAccessWantNoDelegation;
+  writer.uint32(Delegation.noneWithReason);
+  writer.uint32(isUnwanted ? WhyNoDelegation.notWanted : WhyNoDelegation.fileTypeNotSupported);
+}
+
 function refuseOpen(compound: Compound, wanted: OpenArguments): StatusCode | undefined {
   const { claim, access, deny, how, name } = wanted;
-  const served: readonly number[] = [OpenClaim.null, OpenClaim.previous, OpenClaim.fileHandle];
-  if (!served.includes(claim)) return Status.NOTSUPP;
+  if (!servedClaims[compound.minorVersion].includes(claim)) return Status.NOTSUPP;
   if (access === 0 || deny > 3) return Status.INVAL;
   if (deny !== 0) return Status.NOTSUPP;
   const inGrace = compound.state.inGrace();
@@ -140,7 +201,8 @@ function openByName(
   if (how === undefined) {
     return { inode: found as Inode, created: false, before, after: before, set: [] };
   }
-  if (how.unsupported) return Status.ATTRNOTSUPP;
+  const unsettable = refuseUnsettable(how);
+  if (unsettable !== undefined) return unsettable;
   const change = attributeChange(how.attributes);
   if (typeof change === "number") return change;
   if (!failed(found)) return openExisting(compound, directory, found, how, change, wanted);
@@ -179,9 +241,9 @@ function openExisting(
   return { ...found, created: false, set: how.bitmap };
 }
 
-function openedWrongType(inode: Inode): StatusCode {
+function openedWrongType({ minorVersion }: Compound, inode: Inode): StatusCode {
   if (inode.type === "directory") return Status.ISDIR;
-  return inode.type === "symlink" ? Status.SYMLINK : Status.WRONG_TYPE;
+  return inode.type === "symlink" || minorVersion === 0 ? Status.SYMLINK : Status.WRONG_TYPE;
 }
 
 /** A program may be opened for reading by whoever may run it: its pages have to be read. */
@@ -199,8 +261,16 @@ function refuseAccess(
 }
 
 export function close(compound: Compound): StatusCode {
-  compound.reader.uint32();
+  const seqid = compound.reader.uint32();
   const given = decodeStateid(compound.reader);
+  return inSequenceOf(compound, given, "open", {
+    operation: Operation.CLOSE,
+    seqid,
+    work: () => closeNamed(compound, given),
+  });
+}
+
+function closeNamed(compound: Compound, given: Stateid): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
@@ -209,6 +279,7 @@ export function close(compound: Compound): StatusCode {
   for (const lock of found.locks.values()) {
     if (locks.holds(found.inode.number, lock.owner)) return Status.LOCKS_HELD;
   }
+  if (compound.minorVersion === 0) compound.owner("open", found.owner).closed = found.number;
   compound.state.close(found);
   // A stateid that nobody can use (RFC 8881 §18.2.4).
   encodeStateid(compound.writer, invalidStateid);
@@ -225,9 +296,22 @@ const invalidStateid = {
 
 export function downgrade(compound: Compound): StatusCode {
   const given = decodeStateid(compound.reader);
-  compound.reader.uint32();
+  const seqid = compound.reader.uint32();
   const access = compound.reader.uint32() & shareAccessMask;
   const deny = compound.reader.uint32();
+  return inSequenceOf(compound, given, "open", {
+    operation: Operation.OPEN_DOWNGRADE,
+    seqid,
+    work: () => downgradeNamed(compound, given, access, deny),
+  });
+}
+
+function downgradeNamed(
+  compound: Compound,
+  given: Stateid,
+  access: number,
+  deny: number,
+): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
@@ -239,4 +323,26 @@ export function downgrade(compound: Compound): StatusCode {
   encodeStateid(compound.writer, stateid);
   compound.currentStateid = stateid;
   return Status.OK;
+}
+
+/** NFSv4.0: the owner has shown that its first OPEN was no retransmission of somebody before. */
+export function confirmOpen(compound: Compound): StatusCode {
+  const given = decodeStateid(compound.reader);
+  const seqid = compound.reader.uint32();
+  return inSequenceOf(compound, given, "open", {
+    operation: Operation.OPEN_CONFIRM,
+    seqid,
+    work: () => {
+      if (compound.current === undefined) return Status.NOFILEHANDLE;
+      const found = compound.find(given);
+      if (typeof found === "number") return found;
+      if (found.kind !== "open") return Status.BAD_STATEID;
+      const owner = compound.owner("open", found.owner);
+      if (owner.confirmed) return Status.BAD_STATEID;
+      owner.confirmed = true;
+      found.seqid += 1;
+      encodeStateid(compound.writer, compound.stateidOf(found));
+      return Status.OK;
+    },
+  });
 }

@@ -3,6 +3,7 @@
 import {
   ChannelFromClient,
   ChannelFromServer,
+  CreateSessionFlag,
   ExchangeFlag,
   opaqueLimit,
   verifierLength,
@@ -10,7 +11,7 @@ import {
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
-import type { Compound } from "../compound.ts";
+import { type Compound, principalOf } from "../compound.ts";
 import {
   cachedReplyLimit,
   operationsLimit,
@@ -41,11 +42,12 @@ export function exchangeId(compound: Compound): StatusCode {
   const owner = reader.byteString(opaqueLimit);
   const flags = reader.uint32();
   const protection = reader.uint32();
-  if (protection !== protectionNone) return Status.NOTSUPP;
+  // The other ways need RPCSEC_GSS, which isn't served (§18.35.3).
+  if (protection !== protectionNone) return Status.INVAL;
   skipImplementationId(reader);
   if ((flags & ~knownExchangeFlags) !== 0) return Status.INVAL;
-  const principal = String(compound.credential?.uid ?? "none");
-  const confirmed = state.clientOf(owner, true);
+  const principal = principalOf(compound);
+  const confirmed = state.clientOf(owner, true, 1);
   const client =
     (flags & ExchangeFlag.updateConfirmed) === 0
       ? introduced(compound, confirmed, owner, verifier, principal)
@@ -80,9 +82,9 @@ function introduced(
     if (!isSame && holds && !state.hasExpired(confirmed)) return Status.CLID_INUSE;
     if (!isSame) state.drop(confirmed);
   }
-  const unconfirmed = state.clientOf(owner, false);
+  const unconfirmed = state.clientOf(owner, false, 1);
   if (unconfirmed !== undefined) state.drop(unconfirmed);
-  return state.introduce(owner, verifier, principal);
+  return state.introduce(owner, verifier, principal, 1);
 }
 
 function skipImplementationId(reader: XdrReader): void {
@@ -112,36 +114,56 @@ export function createSession(compound: Compound): StatusCode {
   const instance = reader.uint32();
   const number = reader.uint32();
   const sequence = reader.uint32();
-  reader.uint32();
+  const flags = reader.uint32();
   const fore = decodeChannel(reader);
-  decodeChannel(reader);
+  const back = decodeChannel(reader);
   reader.uint32();
   skipCallbackSecurity(reader);
+  if ((flags & ~knownCreateSessionFlags) !== 0) return Status.INVAL;
   const client = instance === state.instance ? state.client(number) : undefined;
   if (client === undefined) return Status.STALE_CLIENTID;
-  if (sequence === client.sequence - 1 && client.createSessionReply !== undefined) {
-    writer.room(client.createSessionReply.length).set(client.createSessionReply);
-    return Status.OK;
+  const { createSessionReply: last } = client;
+  if (sequence === (client.sequence - 1) >>> 0 && last !== undefined) {
+    writer.room(last.body.length).set(last.body);
+    return last.status;
   }
   if (sequence !== client.sequence) return Status.SEQ_MISORDERED;
-  if (client.sessions.size >= sessionsPerClientLimit) return Status.RESOURCE;
-  if (fore.maximumRequest < smallestRecord || fore.maximumReply < smallestRecord) {
-    return Status.TOOSMALL;
+  // From here on the number is used up, and what is answered is kept (§18.36.4).
+  client.sequence = (client.sequence + 1) >>> 0;
+  const start = writer.length;
+  const status = makeSession(compound, client, { sequence, fore, back });
+  const body = Uint8Array.prototype.slice.call(writer.written(start));
+  client.createSessionReply = { status, body };
+  return status;
+}
+
+function makeSession(
+  compound: Compound,
+  client: Client,
+  wanted: { sequence: number; fore: ChannelAttributes; back: ChannelAttributes },
+): StatusCode {
+  const { state, writer } = compound;
+  const { sequence, fore, back } = wanted;
+  if (!client.confirmed && client.principal !== principalOf(compound)) return Status.CLID_INUSE;
+  if (client.sessions.size >= sessionsPerClientLimit) return Status.NOSPC;
+  for (const { maximumRequest, maximumReply } of [fore, back]) {
+    if (Math.min(maximumRequest, maximumReply) < smallestRecord) return Status.TOOSMALL;
   }
   if (!client.confirmed) state.confirm(client);
   const session = state.createSession(client, agreed(fore));
-  const start = writer.length;
   writer.fixedOpaque(session.id);
   writer.uint32(sequence);
   writer.uint32(0);
   encodeChannel(writer, session.fore);
   encodeChannel(writer, callbackChannel);
-  client.sequence += 1;
-  client.createSessionReply = Uint8Array.prototype.slice.call(writer.written(start));
   state.renew(client);
   return Status.OK;
 }
 
+const knownCreateSessionFlags =
+  CreateSessionFlag.persist |
+  CreateSessionFlag.connectionBackChannel |
+  CreateSessionFlag.connectionRdma;
 /** A channel that can't carry a SEQUENCE and one small operation is of no use. */
 const smallestRecord = 256;
 const callbackChannel: ChannelAttributes = {
@@ -216,6 +238,9 @@ function decodeSession(compound: Compound): Session | undefined {
 export function destroySession(compound: Compound): StatusCode {
   const session = decodeSession(compound);
   if (session === undefined) return Status.BADSESSION;
+  // Its own session is there until the last operation (§18.37.3).
+  const isLast = compound.reader.remaining === 0;
+  if (session === compound.session && !isLast) return Status.NOT_ONLY_OP;
   compound.state.destroySession(session);
   return Status.OK;
 }
@@ -231,6 +256,14 @@ export function destroyClientId(compound: Compound): StatusCode {
   return Status.OK;
 }
 
+/** Nobody is called back, but a client that would be is told what it asked for (§18.34.3). */
+const boundDirections: Readonly<Record<number, number>> = {
+  [ChannelFromClient.fore]: ChannelFromServer.fore,
+  [ChannelFromClient.back]: ChannelFromServer.back,
+  [ChannelFromClient.foreOrBoth]: ChannelFromServer.both,
+  [ChannelFromClient.backOrBoth]: ChannelFromServer.both,
+};
+
 export function bindConnection(compound: Compound): StatusCode {
   const session = decodeSession(compound);
   const direction = compound.reader.uint32();
@@ -239,9 +272,7 @@ export function bindConnection(compound: Compound): StatusCode {
   const known: readonly number[] = Object.values(ChannelFromClient);
   if (!known.includes(direction)) return Status.INVAL;
   compound.writer.fixedOpaque(session.id);
-  compound.writer.uint32(
-    direction === ChannelFromClient.fore ? ChannelFromServer.fore : ChannelFromServer.both,
-  );
+  compound.writer.uint32(boundDirections[direction]!);
   compound.writer.boolean(false);
   return Status.OK;
 }
@@ -277,6 +308,7 @@ export function sequence(compound: Compound): StatusCode {
   slot.busy = true;
   slot.reply = undefined;
   slot.requestLength = compound.requestLength;
+  slot.principal = principalOf(compound);
   compound.session = session;
   compound.slot = slot;
   compound.keepReply = keepReply || compound.operationCount === 1;
@@ -289,7 +321,10 @@ export function sequence(compound: Compound): StatusCode {
 function repeat(compound: Compound, slot: Slot): StatusCode {
   if (slot.sequence === 0) return Status.SEQ_MISORDERED;
   if (slot.busy) return Status.DELAY;
-  if (slot.requestLength !== compound.requestLength) return Status.SEQ_FALSE_RETRY;
+  // Nobody gets what somebody else was answered (§2.10.6.1.3.1).
+  const isSame =
+    slot.requestLength === compound.requestLength && slot.principal === principalOf(compound);
+  if (!isSame) return Status.SEQ_FALSE_RETRY;
   if (slot.reply === undefined) return Status.RETRY_UNCACHED_REP;
   compound.replay = slot.reply;
   return Status.OK;

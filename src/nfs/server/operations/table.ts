@@ -1,4 +1,5 @@
 import { Operation, type OperationName } from "../../../wire/nfs4/operations.ts";
+import { Status } from "../../../wire/nfs4/status.ts";
 import type { Compound, Outcome } from "../compound.ts";
 import { access, getAttributes, setAttributes, verify, verifyDifferent } from "./attributes.ts";
 import { commit, read, write } from "./contents.ts";
@@ -13,9 +14,10 @@ import {
   securityOf,
   securityOfCurrent,
 } from "./handles.ts";
+import { confirmClientId, releaseLockOwner, renew, setClientId } from "./client-ids.ts";
 import { freeStateid, lock, testLock, testStateids, unlock } from "./locks.ts";
 import { create, link, readDirectory, readLink, remove, rename } from "./names.ts";
-import { close, downgrade, open } from "./open.ts";
+import { close, confirmOpen, downgrade, open } from "./open.ts";
 import {
   bindConnection,
   createSession,
@@ -29,18 +31,14 @@ import {
 /** Reads its arguments, does its work, writes its result (without number and status). */
 export type OperationHandler = (compound: Compound) => Outcome;
 
-/** What the server serves; the other operations of the protocol answer NFS4ERR_NOTSUPP. */
-const served: Partial<Record<OperationName, OperationHandler>> = {
+type Served = Partial<Record<OperationName, OperationHandler>>;
+
+/** What both minor versions serve; the protocol's other operations answer NFS4ERR_NOTSUPP. */
+const servedByBoth: Served = {
   ACCESS: access,
-  BIND_CONN_TO_SESSION: bindConnection,
   CLOSE: close,
   COMMIT: commit,
   CREATE: create,
-  CREATE_SESSION: createSession,
-  DESTROY_CLIENTID: destroyClientId,
-  DESTROY_SESSION: destroySession,
-  EXCHANGE_ID: exchangeId,
-  FREE_STATEID: freeStateid,
   GETATTR: getAttributes,
   GETFH: getHandle,
   LINK: link,
@@ -58,29 +56,60 @@ const served: Partial<Record<OperationName, OperationHandler>> = {
   READ: read,
   READDIR: readDirectory,
   READLINK: readLink,
-  RECLAIM_COMPLETE: reclaimComplete,
   REMOVE: remove,
   RENAME: rename,
   RESTOREFH: restoreHandle,
   SAVEFH: saveHandle,
   SECINFO: securityOf,
-  SECINFO_NO_NAME: securityOfCurrent,
-  SEQUENCE: sequence,
   SETATTR: setAttributes,
-  TEST_STATEID: testStateids,
   VERIFY: verify,
   WRITE: write,
 };
 
-/** By number. */
-export const handlers: readonly (OperationHandler | undefined)[] = Object.entries(served).reduce<
-  (OperationHandler | undefined)[]
->((table, [name, handler]) => {
-  table[Operation[name as OperationName]] = handler;
-  return table;
-}, []);
+/** RFC 7530: clients introduce themselves and keep the order by owner seqids. */
+const servedByVersion0: Served = {
+  OPEN_CONFIRM: confirmOpen,
+  RELEASE_LOCKOWNER: releaseLockOwner,
+  RENEW: renew,
+  SETCLIENTID: setClientId,
+  SETCLIENTID_CONFIRM: confirmClientId,
+};
 
-export const highestOperation: number = Operation.RECLAIM_COMPLETE;
+/** RFC 8881: everything happens in sessions. */
+const servedByVersion1: Served = {
+  BIND_CONN_TO_SESSION: bindConnection,
+  CREATE_SESSION: createSession,
+  DESTROY_CLIENTID: destroyClientId,
+  DESTROY_SESSION: destroySession,
+  EXCHANGE_ID: exchangeId,
+  FREE_STATEID: freeStateid,
+  RECLAIM_COMPLETE: reclaimComplete,
+  SECINFO_NO_NAME: securityOfCurrent,
+  SEQUENCE: sequence,
+  TEST_STATEID: testStateids,
+};
+
+/** By number. */
+function byNumber(served: Served): readonly (OperationHandler | undefined)[] {
+  const table: (OperationHandler | undefined)[] = [];
+  for (const [name, handler] of Object.entries(served)) {
+    table[Operation[name as OperationName]] = handler;
+  }
+  return table;
+}
+
+/** The operations of a minor version. */
+export const versions = {
+  0: {
+    handlers: byNumber({ ...servedByBoth, ...servedByVersion0 }),
+    highest: Operation.RELEASE_LOCKOWNER,
+  },
+  1: {
+    handlers: byNumber({ ...servedByBoth, ...servedByVersion1 }),
+    highest: Operation.RECLAIM_COMPLETE,
+  },
+} as const;
+
 export const lowestOperation: number = Operation.ACCESS;
 
 /** May stand outside a session, as the only operation (RFC 8881 §18.34 to §18.37, §18.50). */
@@ -94,5 +123,9 @@ export const sessionless: ReadonlySet<number> = new Set([
 
 /** Their results have a body whatever the status is: SETATTR's bitmap. */
 export const bodyOnError: ReadonlySet<number> = new Set([Operation.SETATTR]);
-/** Their NFS4ERR_DENIED comes with the lock that stands in the way. */
-export const bodyWhenDenied: ReadonlySet<number> = new Set([Operation.LOCK, Operation.LOCKT]);
+/** One error of theirs says more: the lock that stands in the way, who uses the client's id. */
+export const errorsWithBody: ReadonlyMap<number, number> = new Map([
+  [Operation.LOCK, Status.DENIED],
+  [Operation.LOCKT, Status.DENIED],
+  [Operation.SETCLIENTID, Status.CLID_INUSE],
+]);

@@ -1,4 +1,6 @@
 import type { Inode } from "../../../files/file-system.ts";
+import type { StatusCode } from "../../../wire/nfs4/status.ts";
+import type { Owner } from "./owner.ts";
 import type { Session } from "./session.ts";
 
 /** A client as it introduced itself, with everything that it holds (RFC 8881 §2.4, §8). */
@@ -7,28 +9,38 @@ export class Client {
   readonly number: number;
   /** co_ownerid, one character a byte. */
   readonly owner: string;
+  /** 0 came with SETCLIENTID, 1 with EXCHANGE_ID. */
+  readonly minorVersion: 0 | 1;
   /** co_verifier in hex: another one means that the client restarted. */
   readonly verifier: string;
   /** Who introduced it; nobody else may replace it while it has state. */
   readonly principal: string;
   confirmed = false;
+  /** What SETCLIENTID_CONFIRM has to bring. */
+  confirmation = 0;
   /** The next CREATE_SESSION's sequence number. */
   sequence = 1;
   /** The last CREATE_SESSION's result, for when it is asked again. */
-  createSessionReply: Uint8Array | undefined;
+  createSessionReply: { readonly status: StatusCode; readonly body: Uint8Array } | undefined;
   readonly sessions = new Set<Session>();
   /** Opens and locks by the last word of their stateid. */
   readonly states = new Map<number, Open | Lock>();
   /** Opens by owner and file. */
   readonly opens = new Map<string, Open>();
+  /** NFSv4.0's owners by name. */
+  readonly openOwners = new Map<string, Owner>();
+  readonly lockOwners = new Map<string, Owner>();
   renewedAtMs: number;
-  reclaimComplete = false;
+  /** Its lease ran out, and nothing has stood in anybody's way since. */
+  courtesy = false;
+  reclaimComplete: boolean;
   /** It had state before the server's restart. */
   readonly mayReclaim: boolean;
 
   constructor(fields: {
     number: number;
     owner: string;
+    minorVersion: 0 | 1;
     verifier: string;
     principal: string;
     nowMs: number;
@@ -36,10 +48,13 @@ export class Client {
   }) {
     this.number = fields.number;
     this.owner = fields.owner;
+    this.minorVersion = fields.minorVersion;
     this.verifier = fields.verifier;
     this.principal = fields.principal;
     this.renewedAtMs = fields.nowMs;
     this.mayReclaim = fields.mayReclaim;
+    // NFSv4.0 doesn't say when it has reclaimed everything.
+    this.reclaimComplete = fields.minorVersion === 0;
   }
 }
 
@@ -50,6 +65,7 @@ export interface Open {
   seqid: number;
   readonly client: Client;
   readonly key: string;
+  readonly owner: string;
   readonly inode: Inode;
   /** ShareAccess bits. */
   access: number;
@@ -65,6 +81,8 @@ export interface Lock {
   readonly open: Open;
   /** As the lock table knows the owner. */
   readonly owner: string;
+  /** As the client calls it. */
+  readonly lockOwner: string;
 }
 
 export function openKey(owner: string, file: number): string {

@@ -1,9 +1,10 @@
 import type { Clock } from "../../../base/clock.ts";
 import type { FileSystem, Inode } from "../../../files/file-system.ts";
 import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
-import { leaseSeconds, opensPerClientLimit } from "../limits.ts";
+import { courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
 import { Client, type Lock, type Open, openKey } from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
+import { DuplicateRequests } from "./duplicate-requests.ts";
 import { type ChannelAttributes, Session } from "./session.ts";
 
 /**
@@ -15,6 +16,8 @@ export class FileSystemState {
   readonly number: FileSystemNumber;
   /** Tells this run of the server from all others; in clientids, session ids and stateids. */
   readonly instance: number;
+  /** NFSv4.0's requests that must not happen twice. */
+  readonly duplicates = new DuplicateRequests();
   readonly #clock: Clock;
   readonly #records: ClientRecords;
   readonly #clients = new Map<number, Client>();
@@ -62,17 +65,19 @@ export class FileSystemState {
     return this.#clients.get(number);
   }
 
-  clientOf(owner: string, confirmed: boolean): Client | undefined {
+  clientOf(owner: string, confirmed: boolean, minorVersion: 0 | 1): Client | undefined {
     for (const client of this.#clients.values()) {
-      if (client.owner === owner && client.confirmed === confirmed) return client;
+      const isSame = client.owner === owner && client.minorVersion === minorVersion;
+      if (isSame && client.confirmed === confirmed) return client;
     }
     return undefined;
   }
 
-  introduce(owner: string, verifier: string, principal: string): Client {
+  introduce(owner: string, verifier: string, principal: string, minorVersion: 0 | 1): Client {
     const client = new Client({
       number: this.#nextNumber(),
       owner,
+      minorVersion,
       verifier,
       principal,
       nowMs: this.#clock.nowMs(),
@@ -84,7 +89,7 @@ export class FileSystemState {
 
   /** The client proved that it is there; what an earlier run of it held is let go. */
   confirm(client: Client): void {
-    const former = this.clientOf(client.owner, true);
+    const former = this.clientOf(client.owner, true, client.minorVersion);
     if (former !== undefined && former !== client) this.#forget(former);
     client.confirmed = true;
     this.#records.add(this.files.id, client.owner);
@@ -100,15 +105,29 @@ export class FileSystemState {
 
   renew(client: Client): void {
     client.renewedAtMs = this.#clock.nowMs();
+    if (!client.courtesy) return;
+    client.courtesy = false;
+    this.#records.add(this.files.id, client.owner);
   }
 
   hasExpired(client: Client): boolean {
     return this.#clock.nowMs() - client.renewedAtMs > leaseSeconds * 1000;
   }
 
+  /**
+   * What a client holds past its lease is in nobody's way until somebody wants it (RFC 8881
+   * §8.4.3): a client that was cut off for a while goes on as if nothing had been. It may not
+   * reclaim after a restart any more.
+   */
   dropExpired(): void {
     for (const client of this.#clients.values()) {
-      if (this.hasExpired(client)) this.drop(client);
+      if (!this.hasExpired(client)) continue;
+      const awayMs = this.#clock.nowMs() - client.renewedAtMs;
+      if (!client.confirmed || client.states.size === 0 || awayMs > courtesyMs) this.drop(client);
+      else if (!client.courtesy) {
+        client.courtesy = true;
+        this.#records.remove(this.files.id, client.owner);
+      }
     }
     this.inGrace();
   }
@@ -152,6 +171,7 @@ export class FileSystemState {
       seqid: 1,
       client,
       key,
+      owner,
       inode,
       access,
       locks: new Map(),
@@ -169,6 +189,10 @@ export class FileSystemState {
     this.files.release(open.inode);
   }
 
+  closeAll(client: Client, owner: string): void {
+    for (const open of client.opens.values()) if (open.owner === owner) this.close(open);
+  }
+
   lockOf(open: Open, lockOwner: string): Lock {
     const owner = lockOwnerName(open.client, lockOwner);
     const known = open.locks.get(owner);
@@ -180,6 +204,7 @@ export class FileSystemState {
       client: open.client,
       open,
       owner,
+      lockOwner,
     };
     open.locks.set(owner, lock);
     open.client.states.set(lock.number, lock);
@@ -197,6 +222,15 @@ export class FileSystemState {
     for (const session of client.sessions) this.#sessions.delete(session.number);
     client.sessions.clear();
     this.#clients.delete(client.number);
+  }
+
+  /** Whether a client with this number was here and is gone. */
+  wasClient(number: number): boolean {
+    return number > 0 && number <= this.#lastNumber && !this.#clients.has(number);
+  }
+
+  nextConfirmation(): number {
+    return this.#nextNumber();
   }
 
   #nextNumber(): number {

@@ -17,6 +17,8 @@ export interface Slot {
   reply: Uint8Array | undefined;
   /** Length of the request that was answered, to tell a false retry. */
   requestLength: number;
+  /** Who asked it. */
+  principal: string;
 }
 
 export class Session {
@@ -36,6 +38,7 @@ export class Session {
       busy: false,
       reply: undefined,
       requestLength: 0,
+      principal: "",
     }));
   }
 }
