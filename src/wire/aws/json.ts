@@ -1,6 +1,6 @@
 // Values as JSON in AWS's JSON protocols: timestamps are seconds, blobs base64 (facts §4.3).
 import { ApiError } from "./api-error.ts";
-import { members, renamed, type Shape, wrongType } from "./shape.ts";
+import { fromSeconds, members, renamed, type Shape, trait, wrongType } from "./shape.ts";
 
 /** Input members from parsed JSON; what the shape doesn't know is ignored. Throws `ApiError`. */
 export function fromJson(shape: Shape, value: unknown, where = ""): unknown {
@@ -17,25 +17,27 @@ export function fromJson(shape: Shape, value: unknown, where = ""): unknown {
   }
   if (shape.isListSchema()) {
     if (!Array.isArray(value)) throw wrongType(where, "a list");
-    return value.map((item, index) =>
-      fromJson(shape.getValueSchema(), item, `${where}.${index + 1}`),
-    );
+    return value.map((item, index) => itemFromJson(shape, item, `${where}.${index + 1}`));
   }
   if (shape.isMapSchema()) {
     const entries = Object.entries(objectOf(value, where));
     return Object.fromEntries(
-      entries.map(([key, item]) => [
-        key,
-        fromJson(shape.getValueSchema(), item, joined(where, key)),
-      ]),
+      entries.map(([key, item]) => [key, itemFromJson(shape, item, joined(where, key))]),
     );
   }
   return simpleFromJson(shape, value, where);
 }
 
+/** An item of a list or map, which is null only where the model says that it may be. */
+function itemFromJson(shape: Shape, item: unknown, where: string): unknown {
+  if (item !== null) return fromJson(shape.getValueSchema(), item, where);
+  if (trait(shape, "sparse") === undefined) throw wrongType(where, "something else than null");
+  return null;
+}
+
 function simpleFromJson(shape: Shape, value: unknown, where: string): unknown {
   if (shape.isTimestampSchema()) {
-    const time = typeof value === "number" ? new Date(value * 1000) : new Date(String(value));
+    const time = typeof value === "number" ? fromSeconds(value) : new Date(textOf(value, where));
     if (Number.isNaN(time.getTime())) throw wrongType(where, "a timestamp");
     return time;
   }
@@ -48,10 +50,14 @@ function simpleFromJson(shape: Shape, value: unknown, where: string): unknown {
     return value;
   }
   if (shape.isNumericSchema()) {
-    if (typeof value !== "number") throw wrongType(where, "a number");
+    if (typeof value !== "number" || !Number.isFinite(value)) throw wrongType(where, "a number");
     return value;
   }
-  if (shape.isStringSchema() && typeof value !== "string") throw wrongType(where, "a string");
+  return shape.isStringSchema() ? textOf(value, where) : value;
+}
+
+function textOf(value: unknown, where: string): string {
+  if (typeof value !== "string") throw wrongType(where, "a string");
   return value;
 }
 
@@ -81,14 +87,17 @@ export function toJson(shape: Shape, value: unknown): unknown {
   return value;
 }
 
-/** The body's bytes as JSON; nothing at all is an empty object. */
+/** The body's bytes as JSON; nothing at all is an empty object. Throws `ApiError`. */
 export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) return {};
+  let value: unknown;
   try {
-    return JSON.parse(body.toString("utf8"));
+    value = JSON.parse(body.toString("utf8"));
   } catch {
     throw new ApiError("SerializationException", "The request's body is not valid JSON");
   }
+  if (value === null) throw wrongType("", "an object");
+  return value;
 }
 
 function jsonName(name: string, member: Shape): string {

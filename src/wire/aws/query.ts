@@ -1,10 +1,12 @@
 // awsQuery and ec2Query: input as form parameters with dotted names.
-import { members, renamed, type Shape, trait, wrongType } from "./shape.ts";
+import { fromSeconds, members, renamed, type Shape, trait, wrongType } from "./shape.ts";
 
 export type QueryDialect = "awsQuery" | "ec2Query";
 
 /** A list longer than that is an attack. */
 const listLimit = 10_000;
+/** Parts of a name; no input of a service is nested that deep, and each part takes memory. */
+const partsLimit = 32;
 
 /** Input members from the parameters. Throws `ApiError`. */
 export function fromQuery(
@@ -25,7 +27,9 @@ function tree(parameters: ReadonlyMap<string, string>): Branch {
   const root: Branch = { parts: new Map() };
   for (const [name, value] of parameters) {
     let at = root;
-    for (const part of name.split(".")) {
+    const parts = name.split(".", partsLimit + 1);
+    if (parts.length > partsLimit) continue;
+    for (const part of parts) {
       let next = at.parts.get(part);
       if (next === undefined) at.parts.set(part, (next = { parts: new Map() }));
       at = next;
@@ -84,16 +88,19 @@ function readMap(
 ): Record<string, unknown> {
   const isFlat = trait(shape, "xmlFlattened") !== undefined;
   const entries = isFlat ? branch : branch.parts.get("entry");
-  const result: Record<string, unknown> = {};
+  const result: [string, unknown][] = [];
   for (let index = 1; index <= listLimit; index += 1) {
     const entry = entries?.parts.get(String(index));
     const key = entry?.parts.get("key")?.value;
     const value = entry?.parts.get("value");
     if (key === undefined || value === undefined) break;
-    result[key] = readValue(shape.getValueSchema(), value, dialect, `${where}.${key}`);
+    result.push([key, readValue(shape.getValueSchema(), value, dialect, `${where}.${key}`)]);
   }
-  return result;
+  return Object.fromEntries(result);
 }
+
+/** What `Number` takes is more: spaces, hexadecimal, nothing at all. */
+const decimal = /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/;
 
 export function readSimple(shape: Shape, value: string, where: string): unknown {
   if (shape.isBooleanSchema()) {
@@ -101,14 +108,14 @@ export function readSimple(shape: Shape, value: string, where: string): unknown 
     return value === "true";
   }
   if (shape.isTimestampSchema()) {
-    const time = /^\d+(\.\d+)?$/.test(value) ? new Date(Number(value) * 1000) : new Date(value);
+    const time = /^\d+(\.\d+)?$/.test(value) ? fromSeconds(Number(value)) : new Date(value);
     if (Number.isNaN(time.getTime())) throw wrongType(where, "a timestamp");
     return time;
   }
   if (shape.isBlobSchema()) return Buffer.from(value, "base64");
   if (shape.isNumericSchema()) {
     const number = Number(value);
-    if (value === "" || Number.isNaN(number)) throw wrongType(where, "a number");
+    if (!decimal.test(value) || !Number.isFinite(number)) throw wrongType(where, "a number");
     return number;
   }
   return value;

@@ -1,7 +1,7 @@
 // restJson1: where the members of an operation's input and output stand in HTTP.
 import { fromJson, parseJsonBody, toJson } from "./json.ts";
 import { readSimple } from "./query.ts";
-import { members, type OperationShape, renamed, type Shape, trait } from "./shape.ts";
+import { members, type OperationShape, renamed, type Shape, trait, wrongType } from "./shape.ts";
 
 export interface RestRequest {
   readonly method: string;
@@ -12,7 +12,7 @@ export interface RestRequest {
   readonly body: Buffer;
 }
 
-/** The labels' values if the request is for that operation's method and path. */
+/** The labels' values if the request is for that operation's method and path. Throws `ApiError`. */
 export function matchPath(
   { http }: OperationShape,
   method: string,
@@ -26,15 +26,23 @@ export function matchPath(
     const label = /^\{(.+?)(\+?)\}$/.exec(part);
     const value = given[index];
     if (label?.[2] === "+") {
-      labels.set(label[1]!, decodeURIComponent(given.slice(index).join("/")));
+      labels.set(label[1]!, decodeLabel(label[1]!, given.slice(index).join("/")));
       return labels;
     }
     if (value === undefined || (label === null && value !== part)) return undefined;
     if (label === null) continue;
     if (value === "") return undefined;
-    labels.set(label[1]!, decodeURIComponent(value));
+    labels.set(label[1]!, decodeLabel(label[1]!, value));
   }
   return given.length === pattern.length ? labels : undefined;
+}
+
+function decodeLabel(name: string, value: string): string {
+  try {
+    return decodeURIComponent(value);
+  } catch {
+    throw wrongType(name, "percent-encoded UTF-8");
+  }
 }
 
 /** Throws `ApiError`. */
@@ -78,7 +86,7 @@ function restMember(
   if (trait(member, "httpPayload") !== undefined) return fromJson(member, jsonBody(), name);
   const whole = jsonBody();
   const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
-  if (!isObject) return fromJson(member, whole, name);
+  if (!isObject) throw wrongType("", "an object");
   const jsonName = renamed(member, "jsonName", name);
   return fromJson(member, (whole as Record<string, unknown>)[jsonName], name);
 }

@@ -70,6 +70,11 @@ function shapeOf(reference: unknown): Shape {
   return NormalizedSchema.of(resolved as Parameters<typeof NormalizedSchema.of>[0]);
 }
 
+/** A timestamp as AWS's protocols count it; milliseconds are exact however they were divided. */
+export function fromSeconds(seconds: number): Date {
+  return new Date(Math.round(seconds * 1000));
+}
+
 /** A value of the wrong type, said as AWS's JSON services say it. */
 export function wrongType(where: string, expected: string): ApiError {
   return new ApiError("SerializationException", `${where || "The input"} must be ${expected}`);

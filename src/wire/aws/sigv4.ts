@@ -52,6 +52,8 @@ export function signatureMatches(
   authorization: ParsedAuthorization,
   secretAccessKey: string,
 ): boolean {
+  // A signing key is for the day of its scope, which has to be the request's own.
+  if (request.headers["x-amz-date"]?.startsWith(authorization.date) !== true) return false;
   const expected = Buffer.from(signatureOf(request, authorization, secretAccessKey));
   return timingSafeEqual(expected, Buffer.from(authorization.signature));
 }
@@ -72,19 +74,30 @@ export function signatureOf(
 }
 
 function canonicalRequest(request: SignedRequest, signedHeaders: readonly string[]): string {
-  const path = request.path.split("/").map(encode).join("/");
+  const path = normalized(request.path).split("/").map(encode).join("/");
   const headers = signedHeaders.map((name) => {
     const value = (request.headers[name] ?? "").trim().replace(/\s+/g, " ");
     return `${name}:${value}\n`;
   });
   return [
     request.method,
-    path === "" ? "/" : path,
+    path,
     canonicalQuery(request.query),
     headers.join(""),
     signedHeaders.join(";"),
     sha256(request.body),
   ].join("\n");
+}
+
+/** Without empty and relative segments (RFC 3986 §6.2.2.3), which only S3's paths keep. */
+function normalized(path: string): string {
+  const kept: string[] = [];
+  for (const segment of path.split("/")) {
+    if (segment === "..") kept.pop();
+    else if (segment !== "" && segment !== ".") kept.push(segment);
+  }
+  const isDirectory = kept.length > 0 && path.endsWith("/");
+  return `/${kept.join("/")}${isDirectory ? "/" : ""}`;
 }
 
 function canonicalQuery(query: string): string {

@@ -50,8 +50,12 @@ export const InitFlag = {
   readdirPlus: 1 << 13,
   readdirPlusAuto: 1 << 14,
   parallelDirectoryOperations: 1 << 18,
+  handleKillPriv: 1 << 19,
   maxPages: 1 << 22,
 } as const;
+
+/** Codes of what the kernel is told unasked. */
+export const Notification = { invalidateInode: 2 } as const;
 
 /** Bits of SETATTR's valid. */
 export const SetAttribute = {

@@ -45,6 +45,8 @@ function writeAttributes(into: Buffer, at: number, attributes: FuseAttributes): 
 /** How long the kernel may use an answer without asking again. */
 export interface Validity {
   readonly seconds: number;
+  /** Of a name that leads to the file, where that differs. */
+  readonly nameSeconds?: number;
 }
 
 /** struct fuse_entry_out. */
@@ -63,11 +65,11 @@ function writeEntry(
   at: number,
   nodeId: number,
   attributes: FuseAttributes,
-  { seconds }: Validity,
+  { seconds, nameSeconds = seconds }: Validity,
 ): void {
   into.writeBigUInt64LE(BigInt(nodeId), at);
   into.writeBigUInt64LE(0n, at + 8);
-  into.writeBigUInt64LE(BigInt(seconds), at + 16);
+  into.writeBigUInt64LE(BigInt(nameSeconds), at + 16);
   into.writeBigUInt64LE(BigInt(seconds), at + 24);
   into.writeBigUInt64LE(0n, at + 32);
   writeAttributes(into, at + 40, attributes);
@@ -79,6 +81,13 @@ export function encodeAttributes(attributes: FuseAttributes, { seconds }: Validi
   reply.writeBigUInt64LE(BigInt(seconds), 0);
   writeAttributes(reply, 16, attributes);
   return reply;
+}
+
+/** struct fuse_notify_inval_inode_out, for the whole file. */
+export function encodeInvalidation(nodeId: number): Buffer {
+  const notification = Buffer.alloc(24);
+  notification.writeBigUInt64LE(BigInt(nodeId), 0);
+  return notification;
 }
 
 /** struct fuse_open_out. */

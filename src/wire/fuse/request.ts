@@ -13,11 +13,11 @@ export class FuseRequest {
 
   /** Throws `RangeError` where the bytes are shorter than the request says. */
   constructor(bytes: Buffer) {
-    this.#bytes = bytes;
     this.end = bytes.readUInt32LE(0);
     if (this.end > bytes.length || this.end < requestHeaderLength) {
       throw new RangeError(`a FUSE request of ${this.end} bytes in ${bytes.length}`);
     }
+    this.#bytes = this.end === bytes.length ? bytes : bytes.subarray(0, this.end);
     this.opcode = bytes.readUInt32LE(4);
     this.unique = bytes.readBigUInt64LE(8);
     this.nodeId = Number(bytes.readBigUInt64LE(16));

@@ -1,5 +1,5 @@
 // ONC RPC version 2 (RFC 5531 §9): the headers of calls and replies.
-import type { XdrReader } from "../xdr/xdr-reader.ts";
+import { padding, XdrError, type XdrReader } from "../xdr/xdr-reader.ts";
 import type { XdrWriter } from "../xdr/xdr-writer.ts";
 
 export const rpcVersion = 2;
@@ -54,12 +54,17 @@ export function decodeCall(reader: XdrReader): CallHeader | undefined {
   const procedure = reader.uint32();
   const flavor = reader.uint32();
   const bodyLength = reader.uint32();
-  const bodyEnd = reader.offset + bodyLength;
+  const bodyStart = reader.offset;
+  reader.skip(bodyLength + padding(bodyLength));
+  const bodyEnd = reader.offset;
   let credential: AuthSys | undefined;
-  if (flavor === AuthFlavor.sys && bodyLength <= authLimit) credential = decodeAuthSys(reader);
-  const known = flavor === AuthFlavor.none || flavor === AuthFlavor.sys;
-  const credentialRefused = !known || bodyLength > authLimit || reader.offset > bodyEnd;
-  reader.skip(Math.max(0, bodyEnd - reader.offset));
+  if (flavor === AuthFlavor.sys && bodyLength <= authLimit) {
+    reader.offset = bodyStart;
+    credential = decodeAuthSys(reader, bodyEnd);
+    reader.offset = bodyEnd;
+  }
+  const isNone = flavor === AuthFlavor.none && bodyLength <= authLimit;
+  const credentialRefused = !isNone && credential === undefined;
   reader.uint32();
   reader.opaque(authLimit);
   return {
@@ -73,13 +78,19 @@ export function decodeCall(reader: XdrReader): CallHeader | undefined {
   };
 }
 
-function decodeAuthSys(reader: XdrReader): AuthSys {
-  reader.uint32();
-  const machineName = reader.byteString(machineNameLimit);
-  const uid = reader.uint32();
-  const gid = reader.uint32();
-  const gids = reader.array(gidsLimit, (item) => item.uint32());
-  return { machineName, uid, gid, gids };
+/** Undefined where it is malformed or longer than its body: that call alone is refused. */
+function decodeAuthSys(reader: XdrReader, bodyEnd: number): AuthSys | undefined {
+  try {
+    reader.uint32();
+    const machineName = reader.byteString(machineNameLimit);
+    const uid = reader.uint32();
+    const gid = reader.uint32();
+    const gids = reader.array(gidsLimit, (item) => item.uint32());
+    return reader.offset > bodyEnd ? undefined : { machineName, uid, gid, gids };
+  } catch (error) {
+    if (error instanceof XdrError) return undefined;
+    throw error;
+  }
 }
 
 export function encodeCall(

@@ -61,9 +61,12 @@ export class XdrReader {
     return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
   }
 
+  /** A signed 64-bit number that has to fit a double exactly: seconds. */
   int64(): number {
     const at = this.#advance(8);
-    return this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    const value = this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+    if (!Number.isSafeInteger(value)) throw new XdrError("a 64-bit number is beyond 2^53 - 1");
+    return value;
   }
 
   boolean(): boolean {
