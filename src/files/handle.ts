@@ -24,8 +24,10 @@ export function encodeHandle(node: Node): Uint8Array {
 /** Undefined where the bytes are no handle of ours. */
 export function decodeHandle(bytes: Uint8Array): DecodedHandle | undefined {
   if (bytes.length !== handleLength || readUint32(bytes, 0) !== mark) return undefined;
+  const number = readUint32(bytes, 4) * 0x1_0000_0000 + readUint32(bytes, 8);
+  if (!Number.isSafeInteger(number)) return undefined;
   return {
-    number: readUint32(bytes, 4) * 0x1_0000_0000 + readUint32(bytes, 8),
+    number,
     generationHigh: readUint32(bytes, 12),
     generationLow: readUint32(bytes, 16),
   };

@@ -25,7 +25,6 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   "cloud/sts": ["policy", "store", "wire", "cloud/contracts"],
   "cloud/logs": ["policy", "store", "wire", "cloud/contracts"],
   "cloud/mooring": ["policy", "store", "wire", "cloud/contracts"],
-  "cloud/reconcile": ["cloud/contracts"],
   agent: ["store"],
   explain: ["policy"],
   cli: ["explain", "mount", "policy", "wire"],

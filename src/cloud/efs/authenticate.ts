@@ -9,6 +9,8 @@ import type { Identities } from "../contracts/identities.ts";
 export interface Authentication {
   readonly principal: Principal;
   readonly accessPointId: string | undefined;
+  /** Undefined for an anonymous client. */
+  readonly accessKeyId: string | undefined;
   readonly expiresAtMs: number | undefined;
   /** Why the connection may do nothing at all. */
   readonly refused: string | undefined;
@@ -28,7 +30,12 @@ export function authenticate(request: {
   readonly region: string;
 }): Authentication {
   const { certificate, nowMs } = request;
-  const none = { principal: anonymous, accessPointId: undefined, expiresAtMs: undefined };
+  const none = {
+    principal: anonymous,
+    accessPointId: undefined,
+    accessKeyId: undefined,
+    expiresAtMs: undefined,
+  };
   if (certificate === undefined) {
     const refused = request.malformed ? "the client's certificate can't be read" : undefined;
     return { ...none, refused };
@@ -68,5 +75,6 @@ export function authenticate(request: {
   if (!timingSafeEqual(Buffer.from(expected), given)) {
     return refuse("the signature in the client's certificate is not its key's");
   }
-  return { principal, accessPointId, expiresAtMs, refused: undefined };
+  const { accessKeyId } = auth;
+  return { principal, accessPointId, accessKeyId, expiresAtMs, refused: undefined };
 }

@@ -54,9 +54,17 @@ export class EfsAdmission implements Admission {
     };
     options.identities.onChange(again);
     options.fileSystems.onChange(again);
+    options.network.onChange(() => {
+      for (const grant of this.#live) if (this.#refuses(grant.ends)) grant.cut();
+    });
   }
 
   arrives(ends: ConnectionEnds): "hold" | "serve" {
+    return this.#refuses(ends) ? "hold" : "serve";
+  }
+
+  /** Whether the security groups let nothing through; recorded where they don't. */
+  #refuses(ends: ConnectionEnds): boolean {
     const { network, fileSystems, connections, clock } = this.#options;
     const sourceAddress = plainAddress(ends.remoteAddress);
     const passage = network.passes({
@@ -66,7 +74,7 @@ export class EfsAdmission implements Admission {
       // The port that clients of AWS use, whatever this machine had free.
       destinationPort: nfsPort,
     });
-    if (passage.passes) return "serve";
+    if (passage.passes) return false;
     const target = fileSystems.targetAt(ends.localAddress);
     const { blockedBy, securityGroupIds } = passage;
     const side = blockedBy === "ingress" ? "the mount target" : "the client";
@@ -84,11 +92,12 @@ export class EfsAdmission implements Admission {
       reason: `the security groups of ${side} have no ${blockedBy} rule that lets TCP 2049 through`,
       blocked: { direction: blockedBy, securityGroupIds },
     });
-    return "hold";
+    return true;
   }
 
-  admit(facts: ConnectionFacts): ConnectionGrant {
-    const grant = new LiveGrant(this.#options, facts, () => this.#live.delete(grant));
+  admit(facts: ConnectionFacts, cut: () => void): ConnectionGrant {
+    const ended = (): boolean => this.#live.delete(grant);
+    const grant: LiveGrant = new LiveGrant(this.#options, facts, { cut, ended });
     this.#live.add(grant);
     grant.evaluate("NewClientConnection");
     return grant;
@@ -107,6 +116,8 @@ class LiveGrant implements ConnectionGrant {
   readonly #options: EfsAdmissionOptions;
   readonly #facts: ConnectionFacts;
   readonly #ended: () => void;
+  /** Closes the connection. */
+  readonly cut: () => void;
   readonly #authentication: Authentication;
   readonly #fileSystemId: string | undefined;
   readonly #mountTargetId: string | undefined;
@@ -114,10 +125,15 @@ class LiveGrant implements ConnectionGrant {
   permissions = { mount: false, write: false, root: false };
   #recorded = "";
 
-  constructor(options: EfsAdmissionOptions, facts: ConnectionFacts, ended: () => void) {
+  constructor(
+    options: EfsAdmissionOptions,
+    facts: ConnectionFacts,
+    calls: { readonly cut: () => void; readonly ended: () => void },
+  ) {
     this.#options = options;
     this.#facts = facts;
-    this.#ended = ended;
+    this.#ended = calls.ended;
+    this.cut = calls.cut;
     const target = options.fileSystems.targetAt(facts.localAddress);
     this.#fileSystemId = target?.fileSystemId;
     this.#mountTargetId = target?.mountTargetId;
@@ -129,6 +145,10 @@ class LiveGrant implements ConnectionGrant {
       nowMs: options.clock.nowMs(),
       region: options.region,
     });
+  }
+
+  get ends(): ConnectionEnds {
+    return this.#facts;
   }
 
   get fileSystem(): ConnectionGrant["fileSystem"] {
@@ -159,7 +179,7 @@ class LiveGrant implements ConnectionGrant {
   /** Sets what is permitted from the rules as they are now. */
   evaluate(event: ConnectionRecord["event"]): void {
     const { principal } = this.#authentication;
-    const refused = this.#authentication.refused ?? this.#findAccessPoint();
+    const refused = this.#authentication.refused ?? this.#whyKeyIsGone() ?? this.#findAccessPoint();
     const answers = refused === undefined ? this.#decideAll(principal) : undefined;
     const permissions = {
       mount: answers?.mount.allowed ?? false,
@@ -168,6 +188,14 @@ class LiveGrant implements ConnectionGrant {
     };
     Object.assign(this.permissions, permissions);
     this.#record(event, refused ?? this.#whyNot(answers));
+  }
+
+  /** A key that was deleted or made inactive opens nothing any more. */
+  #whyKeyIsGone(): string | undefined {
+    const { accessKeyId } = this.#authentication;
+    if (accessKeyId === undefined) return undefined;
+    const known = this.#options.identities.credential(accessKeyId) !== undefined;
+    return known ? undefined : `the access key ${accessKeyId} is not known any more`;
   }
 
   /** Why the certificate's access point can't be used; undefined where it can or none is named. */

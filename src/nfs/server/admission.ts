@@ -15,9 +15,10 @@ export interface Admission {
   /**
    * Asked once the first byte (plain) or the TLS handshake is there. The grant is live: its
    * members change when policies, access points or roles do, and the server reads them anew for
-   * every request. `closed` is called once when the connection ends.
+   * every request. `cut` closes the connection, when it may not go on. `closed` is called once
+   * when the connection ends.
    */
-  admit(connection: ConnectionFacts): ConnectionGrant;
+  admit(connection: ConnectionFacts, cut: () => void): ConnectionGrant;
 }
 
 export interface ConnectionEnds {

@@ -21,6 +21,12 @@ const exclusiveCreateBitmap = bitmapOf([
   Attribute.owner,
   Attribute.ownerGroup,
 ]);
+
+/** Whether EXCLUSIVE4_1 can set all of these (RFC 8881 §5.8.1.14, suppattr_exclcreat). */
+export function canSetExclusively(bitmap: Bitmap): boolean {
+  return bitmap.every((word, index) => (word & ~(exclusiveCreateBitmap[index] ?? 0)) === 0);
+}
+
 const writeOnly = new Set<number>([Attribute.accessTimeSet, Attribute.modifyTimeSet]);
 /** NFSv4.0 knows no attributes past the second word. */
 export const supportedBitmap: Record<0 | 1, Bitmap> = {

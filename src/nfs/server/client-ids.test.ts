@@ -153,10 +153,7 @@ const exchangeCases: readonly ExchangeCase[] = [
 for (const given of exchangeCases) {
   test(`EXCHANGE_ID, case ${given.name}: ${given.expected} (§18.35.4)`, async () => {
     await using server = await TestServer.start();
-    server.files.create({ uid: 0, gid: 0, groups: [] }, server.files.root, "file", {
-      type: "file",
-      mode: 0o666,
-    });
+    server.make("file");
     const before = await know(await server.connect(user(1000)), given.known);
     server.clock.advance(given.awayMs ?? 0);
     const asking = await server.connect(user(given.uid ?? 1000));
@@ -316,10 +313,7 @@ test("DESTROY_CLIENTID, by what the client still has, is allowed or busy (§18.5
   ];
   for (const [known, expected] of cases) {
     await using server = await TestServer.start();
-    server.files.create({ uid: 0, gid: 0, groups: [] }, server.files.root, "file", {
-      type: "file",
-      mode: 0o666,
-    });
+    server.make("file");
     const connection = await server.connect(user(1000));
     const { clientId } = (await know(connection, known))!;
     assert.equal(await statusOfOne(connection, destroyClientId(clientId)), expected, known);

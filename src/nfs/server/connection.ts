@@ -5,7 +5,6 @@ import type { Log } from "../../base/log.ts";
 import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts";
 import {
   AcceptStatus,
-  AuthStatus,
   type CallHeader,
   decodeCall,
   encodeAccepted,
@@ -243,7 +242,7 @@ function encodeRefusal(writer: XdrWriter, call: CallHeader): boolean {
   } else if (call.programVersion !== version) {
     encodeProgramMismatch(writer, call.xid, version);
   } else if (call.credentialRefused) {
-    encodeAuthError(writer, call.xid, AuthStatus.tooWeak);
+    encodeAuthError(writer, call.xid, call.credentialRefused);
   } else if (call.procedure > (isNfs ? Procedure.compound : bindProcedure)) {
     encodeAccepted(writer, call.xid, AcceptStatus.procedureUnavailable);
   } else return false;

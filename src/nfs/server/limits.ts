@@ -19,6 +19,8 @@ export const duplicateReplyLimit = 4096;
 export const slotsLimit = 64;
 /** Operations in one compound. */
 export const operationsLimit = 64;
+/** Clients of one file system, as EFS limits its connections (facts §2.6); more have to wait. */
+export const clientsLimit = 25_000;
 /** Sessions of one client. */
 export const sessionsPerClientLimit = 32;
 /** Open files of one client, as EFS has it (facts §2.6). */

@@ -167,7 +167,7 @@ export class NfsServer {
     certificate: Uint8Array | undefined,
   ): void {
     const { admission, clock, log } = this.#options;
-    const grant = admission.admit({ ...ends, secure, certificate });
+    const grant = admission.admit({ ...ends, secure, certificate }, () => socket.destroy());
     if (grant.fileSystem === undefined) {
       grant.closed();
       socket.destroy();

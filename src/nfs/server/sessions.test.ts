@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { superuser } from "../../files/file-system.ts";
 import { anonymousStateid } from "../../wire/nfs4/stateid.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { nameOf, one, RawSession, statusOfOne, TestServer } from "./testing/raw-client.ts";
@@ -272,13 +273,8 @@ test("a request past the session's limits is refused (§2.10.6.4)", async () => 
   await using server = await TestServer.start();
   const fore = { maximumRequest: 1024, maximumReply: 1024, maximumCached: 300 };
   const session = await server.client("c", { fore: { ...fore, maximumOperations: 6 } });
-  const { stateid } = await session.value(putRoot, open("f", { create: { mode: 0 } }));
-  server.files.write(
-    { uid: 0, gid: 0, groups: [] },
-    server.files.lookup({ uid: 0, gid: 0, groups: [] }, server.files.root, "f") as never,
-    0,
-    Buffer.alloc(4096),
-  );
+  await server.files.write(superuser, server.make("f"), 0, Buffer.alloc(4096));
+  const { stateid } = await session.value(putRoot, open("f"));
   const reading = (count: number): Operations => [putRoot, lookup("f"), read(stateid, 0, count)];
   const cases: readonly (readonly [Operations, boolean, string])[] = [
     [Array<typeof putRoot>(5).fill(putRoot), false, "NFS4_OK"],

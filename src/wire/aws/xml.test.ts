@@ -91,7 +91,7 @@ const services = [
 ] as const;
 
 for (const { name: service, schemas, Client, pattern } of services) {
-  test(`what we answer to operations of ${service} is read by the SDK as it was given`, async () => {
+  test(`an answer to an operation of ${service} is read by the SDK as it was given`, async () => {
     const connection = new FakeConnection();
     const client = new Client(connection.configuration);
     const send = client.send.bind(client) as unknown as (command: object) => Promise<object>;

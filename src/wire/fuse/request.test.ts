@@ -28,7 +28,11 @@ const write = headed(
 /** FUSE_SETLK: fh, owner; start, end, type and pid of the lock; lk_flags, padding. */
 const setLock = headed(
   "20",
-  "0100000000000000 0200000000000080 0500000000000000 ffffffffffffff7f 01000000 d2040000 01000000 00000000",
+  [
+    "0100000000000000 0200000000000080", // fh, owner
+    "0500000000000000 ffffffffffffff7f 01000000 d2040000", // fuse_file_lock
+    "01000000 00000000",
+  ].join(""),
 );
 
 test("a request's header is read as the kernel lays it out", () => {

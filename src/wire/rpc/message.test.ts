@@ -52,12 +52,12 @@ test("a call with AUTH_SYS is read as the specification lays it out", () => {
   assert.deepEqual(decoded(callStart, sysCredential, none), {
     ...callFields,
     credential,
-    credentialRefused: false,
+    credentialRefused: undefined,
   });
 });
 
 test("a call with AUTH_NONE is read and has no credential", () => {
-  const plain = { ...callFields, credential: undefined, credentialRefused: false };
+  const plain = { ...callFields, credential: undefined, credentialRefused: undefined };
   assert.deepEqual(decoded(callStart, none, none), plain);
 });
 
@@ -161,7 +161,9 @@ test("a credential that can't be used is refused, and the call's arguments are s
   ];
   for (const [what, bytes] of cases) {
     const call = decoded(callStart, bytes, none);
-    assert.equal(call?.credentialRefused, true, what);
+    // RFC 5531 §9: AUTH_BADCRED for what is malformed, AUTH_TOOWEAK for a flavor not served.
+    const isMalformed = /^0000000[01]/.test(bytes);
+    assert.equal(call?.credentialRefused, isMalformed ? 1 : 5, what);
     assert.equal(call.credential, undefined, what);
   }
 });
@@ -220,7 +222,7 @@ test("whatever call is written is read again", () => {
       fc.pre(authLength + 4 * (call.credential?.gids.length ?? 0) <= 400);
       const reader = new XdrReader(writer.written());
       const { credential, ...fields } = call;
-      const expected = { ...fields, version: 2, credential, credentialRefused: false };
+      const expected = { ...fields, version: 2, credential, credentialRefused: undefined };
       assert.deepEqual(decodeCall(reader), expected);
       assert.equal(reader.remaining, 0);
     }),

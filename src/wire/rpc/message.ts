@@ -36,8 +36,8 @@ export interface CallHeader {
   readonly procedure: number;
   /** Undefined for AUTH_NONE. */
   readonly credential: AuthSys | undefined;
-  /** A flavor that isn't AUTH_NONE or AUTH_SYS, or a malformed AUTH_SYS. */
-  readonly credentialRefused: boolean;
+  /** auth_stat for a flavor that isn't AUTH_NONE or AUTH_SYS, or a malformed one of these. */
+  readonly credentialRefused: number | undefined;
 }
 
 const authLimit = 400;
@@ -64,7 +64,9 @@ export function decodeCall(reader: XdrReader): CallHeader | undefined {
     reader.offset = bodyEnd;
   }
   const isNone = flavor === AuthFlavor.none && bodyLength <= authLimit;
-  const credentialRefused = !isNone && credential === undefined;
+  const isKnown = flavor === AuthFlavor.none || flavor === AuthFlavor.sys;
+  const why = isKnown ? AuthStatus.badCredential : AuthStatus.tooWeak;
+  const credentialRefused = isNone || credential !== undefined ? undefined : why;
   reader.uint32();
   reader.opaque(authLimit);
   return {

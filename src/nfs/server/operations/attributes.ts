@@ -68,6 +68,8 @@ function trySetAttributes(
     const found = compound.find(stateid);
     if (typeof found === "number") return found;
     const open = found.kind === "lock" ? found.open : found;
+    // What is open for writing gives no right to another file (§8.2.4).
+    if (open.inode !== current) return Status.BAD_STATEID;
     if ((open.access & ShareAccess.write) === 0) return Status.OPENMODE;
     opened = true;
   }

@@ -29,6 +29,7 @@ export function setClientId(compound: Compound): StatusCode {
   if (unconfirmed !== undefined) state.drop(unconfirmed);
   const isSame = confirmed?.verifier === verifier && confirmed.principal === principal;
   const client = isSame ? confirmed : state.introduce(owner, verifier, principal, 0);
+  if (client === undefined) return Status.DELAY;
   client.confirmation = state.nextConfirmation();
   writer.uint32(state.instance);
   writer.uint32(client.number);

@@ -49,7 +49,7 @@ export function lock(compound: Compound): StatusCode {
 interface LockArguments {
   readonly type: number;
   readonly reclaim: boolean;
-  readonly range: LockRange | undefined;
+  readonly range: LockRange | StatusCode;
   readonly isNewOwner: boolean;
   readonly given: Stateid;
   readonly lockOwner: string;
@@ -60,13 +60,13 @@ function lockWanted(compound: Compound, wanted: LockArguments): StatusCode {
   const { current, state } = compound;
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
-  if (type < LockType.read || type > LockType.writeBlocking) return Status.INVAL;
-  if (range === undefined) return Status.INVAL;
+  if (!isLockType(type)) return Status.INVAL;
+  if (typeof range === "number") return range;
   const found = compound.find(given);
   if (typeof found === "number") return found;
   const inGrace = state.inGrace();
-  if (reclaim && !(inGrace && compound.client.mayReclaim)) return Status.NO_GRACE;
-  if (!reclaim && inGrace) return Status.GRACE;
+  if (reclaim && !state.mayReclaim(compound.client)) return Status.NO_GRACE;
+  if (!reclaim && (inGrace || !compound.client.reclaimComplete)) return Status.GRACE;
   if (isNewOwner !== (found.kind === "open")) return Status.BAD_STATEID;
   const open = found.kind === "open" ? found : found.open;
   if (open.inode !== current) return Status.BAD_STATEID;
@@ -98,7 +98,7 @@ function takeLock(
     return Status.OK;
   }
   if (owned.seqid === 0) state.freeLock(owned);
-  if (standing === "limit") return Status.RESOURCE;
+  if (standing === "limit") return Status.DQUOT;
   encodeDenied(compound, standing);
   return Status.DENIED;
 }
@@ -125,7 +125,8 @@ export function testLock(compound: Compound): StatusCode {
   }
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
-  if (range === undefined) return Status.INVAL;
+  if (!isLockType(type)) return Status.INVAL;
+  if (typeof range === "number") return range;
   if (compound.state.inGrace()) return Status.GRACE;
   const owner = lockOwnerName(compound.client, lockOwner);
   const exclusive = type === LockType.write || type === LockType.writeBlocking;
@@ -152,12 +153,17 @@ export function unlock(compound: Compound): StatusCode {
   });
 }
 
-function unlockNamed(compound: Compound, given: Stateid, range: LockRange | undefined): StatusCode {
+function unlockNamed(
+  compound: Compound,
+  given: Stateid,
+  range: LockRange | StatusCode,
+): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
-  if (found.kind !== "lock") return Status.BAD_STATEID;
-  if (range === undefined) return Status.INVAL;
+  const isHere = found.kind === "lock" && found.open.inode === compound.current;
+  if (!isHere) return Status.BAD_STATEID;
+  if (typeof range === "number") return range;
   compound.files.locks.unlock(found.open.inode.number, found.owner, range);
   found.seqid += 1;
   const stateid = compound.stateidOf(found);
@@ -185,12 +191,24 @@ export function freeStateid(compound: Compound): StatusCode {
   return Status.OK;
 }
 
-/** offset4 and length4; undefined where the length is zero or goes past 2^64 (§18.10.3). */
-function decodeRange(reader: XdrReader): LockRange | undefined {
-  const start = reader.uint64OrInfinity();
-  const length = reader.uint64OrInfinity();
-  if (length === 0 || start === Infinity) return undefined;
-  return { start, end: start + length };
+const lengthToEnd = 2n ** 64n - 1n;
+const highestOffset = BigInt(Number.MAX_SAFE_INTEGER);
+
+/**
+ * offset4 and length4, or why they are no range (§18.10.3). Offsets past 2^53, far behind where
+ * any file ends, are not told apart: a range may reach there but not begin there.
+ */
+function decodeRange(reader: XdrReader): LockRange | StatusCode {
+  const start = (BigInt(reader.uint32()) << 32n) | BigInt(reader.uint32());
+  const length = (BigInt(reader.uint32()) << 32n) | BigInt(reader.uint32());
+  const end = start + length;
+  if (length === 0n || (length !== lengthToEnd && end > lengthToEnd)) return Status.INVAL;
+  if (start > highestOffset) return Status.BAD_RANGE;
+  return { start: Number(start), end: end > highestOffset ? Infinity : Number(end) };
+}
+
+function isLockType(type: number): boolean {
+  return type >= LockType.read && type <= LockType.writeBlocking;
 }
 
 function encodeDenied(compound: Compound, held: HeldLock): void {

@@ -2,7 +2,9 @@
 import { failed } from "../../../files/failure.ts";
 import { AccessBit, type AttributeChange, type Inode } from "../../../files/file-system.ts";
 import {
+  Attribute,
   type Bitmap,
+  bitmapOf,
   decodeSettable,
   encodeBitmap,
   type SettableAttributes,
@@ -28,8 +30,9 @@ import {
   encodeStateid,
   type Stateid,
 } from "../../../wire/nfs4/stateid.ts";
-import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
+import { XdrError, type XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
+import { canSetExclusively } from "../attributes.ts";
 import { type Compound, statusOf } from "../compound.ts";
 import { decodeName } from "../names.ts";
 import { attributeChange, refuseUnsettable } from "./attributes.ts";
@@ -66,7 +69,9 @@ function decodeOpen(reader: XdrReader): OpenArguments {
   const deny = reader.uint32();
   const clientId = [reader.uint32(), reader.uint32()] as const;
   const owner = reader.byteString(opaqueLimit);
-  const how = reader.uint32() === OpenType.create ? decodeCreateHow(reader) : undefined;
+  const openType = reader.uint32();
+  if (openType > OpenType.create) throw new XdrError(`opentype4 is ${openType}`);
+  const how = openType === OpenType.create ? decodeCreateHow(reader) : undefined;
   const claim = reader.uint32();
   let name: string | StatusCode | undefined;
   if (claim === OpenClaim.null) name = decodeName(reader);
@@ -78,9 +83,12 @@ function decodeOpen(reader: XdrReader): OpenArguments {
 
 function decodeCreateHow(reader: XdrReader): CreateHow {
   const mode = reader.uint32();
+  if (mode > CreateMode.exclusive41) throw new XdrError(`createmode4 is ${mode}`);
   let verifier: CreateHow["verifier"];
   if (mode === CreateMode.exclusive || mode === CreateMode.exclusive41) {
-    verifier = { high: reader.uint32(), low: reader.uint32() };
+    const [high, low] = [reader.uint32(), reader.uint32()];
+    // An inode with zeros was not made exclusively: a verifier of zeros is kept as another one.
+    verifier = { high, low: high === 0 && low === 0 ? 1 : low };
   }
   if (mode === CreateMode.exclusive) {
     return { mode, attributes: {}, bitmap: [], unsupported: false, readOnly: false, verifier };
@@ -132,7 +140,7 @@ function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
     if (denied !== undefined) return denied;
   }
   const held = compound.state.open(compound.client, wanted.owner, inode, wanted.access);
-  if (held === undefined) return Status.RESOURCE;
+  if (held === undefined) return Status.DQUOT;
   const { writer } = compound;
   const stateid = compound.stateidOf(held);
   encodeStateid(writer, stateid);
@@ -177,7 +185,7 @@ function refuseOpen(compound: Compound, wanted: OpenArguments): StatusCode | und
   if (deny !== 0) return Status.NOTSUPP;
   const inGrace = compound.state.inGrace();
   const reclaims = claim === OpenClaim.previous;
-  if (reclaims && !(inGrace && compound.client.mayReclaim)) return Status.NO_GRACE;
+  if (reclaims && !compound.state.mayReclaim(compound.client)) return Status.NO_GRACE;
   if (!reclaims && inGrace) return Status.GRACE;
   if (!reclaims && !compound.client.reclaimComplete) return Status.GRACE;
   if (typeof name === "number") return name;
@@ -203,6 +211,7 @@ function openByName(
   }
   const unsettable = refuseUnsettable(how);
   if (unsettable !== undefined) return unsettable;
+  if (how.mode === CreateMode.exclusive41 && !canSetExclusively(how.bitmap)) return Status.INVAL;
   const change = attributeChange(how.attributes);
   if (typeof change === "number") return change;
   if (!failed(found)) return openExisting(compound, directory, found, how, change, wanted);
@@ -230,15 +239,16 @@ function openExisting(
   if (how.verifier !== undefined) {
     const { high, low } = how.verifier;
     const again = inode.verifierHigh === high && inode.verifierLow === low;
-    // The same client asks again for what it made; it need not have the rights for it (§18.16.3).
-    return again ? { ...found, created: true, set: how.bitmap } : Status.EXIST;
+    // Whoever made it asks again, and need not have the rights for it (§18.16.3).
+    const created = compound.caller.uid === inode.uid;
+    return again ? { ...found, created, set: how.bitmap } : Status.EXIST;
   }
   if (change.size !== 0 || inode.type !== "file") return { ...found, created: false };
   const denied = refuseAccess(compound, inode, { access: wanted.access | ShareAccess.write });
   if (denied !== undefined) return denied;
   const outcome = compound.files.setAttributes(compound.caller, inode, { size: 0, opened: true });
   if (failed(outcome)) return statusOf(outcome);
-  return { ...found, created: false, set: how.bitmap };
+  return { ...found, created: false, set: bitmapOf([Attribute.size]) };
 }
 
 function openedWrongType({ minorVersion }: Compound, inode: Inode): StatusCode {
@@ -274,7 +284,7 @@ function closeNamed(compound: Compound, given: Stateid): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
-  if (found.kind !== "open") return Status.BAD_STATEID;
+  if (found.kind !== "open" || found.inode !== compound.current) return Status.BAD_STATEID;
   const { locks } = compound.files;
   for (const lock of found.locks.values()) {
     if (locks.holds(found.inode.number, lock.owner)) return Status.LOCKS_HELD;
@@ -315,9 +325,14 @@ function downgradeNamed(
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
-  if (found.kind !== "open") return Status.BAD_STATEID;
-  if (access === 0 || deny !== 0 || (access & ~found.access) !== 0) return Status.INVAL;
+  if (found.kind !== "open" || found.inode !== compound.current) return Status.BAD_STATEID;
+  if (access === 0 || deny !== 0) return Status.INVAL;
+  const kept = found.opened.filter((opened) => (opened & ~access) === 0);
+  const union = kept.reduce((all, opened) => all | opened, 0);
+  // It has to be what some of the opens together asked for (§18.18.3).
+  if (union !== access) return Status.INVAL;
   found.access = access;
+  found.opened = kept;
   found.seqid += 1;
   const stateid = compound.stateidOf(found);
   encodeStateid(compound.writer, stateid);

@@ -84,7 +84,7 @@ function introduced(
   }
   const unconfirmed = state.clientOf(owner, false, 1);
   if (unconfirmed !== undefined) state.drop(unconfirmed);
-  return state.introduce(owner, verifier, principal, 1);
+  return state.introduce(owner, verifier, principal, 1) ?? Status.DELAY;
 }
 
 function skipImplementationId(reader: XdrReader): void {
@@ -269,10 +269,10 @@ export function bindConnection(compound: Compound): StatusCode {
   const direction = compound.reader.uint32();
   compound.reader.boolean();
   if (session === undefined) return Status.BADSESSION;
-  const known: readonly number[] = Object.values(ChannelFromClient);
-  if (!known.includes(direction)) return Status.INVAL;
+  const answer = boundDirections[direction];
+  if (answer === undefined) return Status.INVAL;
   compound.writer.fixedOpaque(session.id);
-  compound.writer.uint32(boundDirections[direction]!);
+  compound.writer.uint32(answer);
   compound.writer.boolean(false);
   return Status.OK;
 }

@@ -69,6 +69,8 @@ export interface Open {
   readonly inode: Inode;
   /** ShareAccess bits. */
   access: number;
+  /** The different accesses that it was opened for. */
+  opened: readonly number[];
   readonly locks: Map<string, Lock>;
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../base/clock.ts";
 import type { FileSystem, Inode } from "../../../files/file-system.ts";
 import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
-import { courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
+import { clientsLimit, courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
 import { Client, type Lock, type Open, openKey } from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
 import { DuplicateRequests } from "./duplicate-requests.ts";
@@ -21,6 +21,7 @@ export class FileSystemState {
   readonly #clock: Clock;
   readonly #records: ClientRecords;
   readonly #clients = new Map<number, Client>();
+  readonly #clientsByOwner = new Map<string, Client>();
   readonly #sessions = new Map<number, Session>();
   /** Clients of before the restart that have not finished reclaiming. */
   readonly #reclaiming: Set<string>;
@@ -51,6 +52,12 @@ export class FileSystemState {
     return false;
   }
 
+  /** NFSv4.1 clients say when they have everything; then there is no more (RFC 8881 §18.51.3). */
+  mayReclaim(client: Client): boolean {
+    const isDone = client.minorVersion === 1 && client.reclaimComplete;
+    return this.inGrace() && client.mayReclaim && !isDone;
+  }
+
   reclaimComplete(client: Client): void {
     client.reclaimComplete = true;
     this.#reclaiming.delete(client.owner);
@@ -66,14 +73,17 @@ export class FileSystemState {
   }
 
   clientOf(owner: string, confirmed: boolean, minorVersion: 0 | 1): Client | undefined {
-    for (const client of this.#clients.values()) {
-      const isSame = client.owner === owner && client.minorVersion === minorVersion;
-      if (isSame && client.confirmed === confirmed) return client;
-    }
-    return undefined;
+    return this.#clientsByOwner.get(ownerKey({ owner, confirmed, minorVersion }));
   }
 
-  introduce(owner: string, verifier: string, principal: string, minorVersion: 0 | 1): Client {
+  /** A client that is still to be confirmed; undefined where there are as many as there may be. */
+  introduce(
+    owner: string,
+    verifier: string,
+    principal: string,
+    minorVersion: 0 | 1,
+  ): Client | undefined {
+    if (this.#clients.size >= clientsLimit) return undefined;
     const client = new Client({
       number: this.#nextNumber(),
       owner,
@@ -84,6 +94,7 @@ export class FileSystemState {
       mayReclaim: this.inGrace() && this.#reclaiming.has(owner),
     });
     this.#clients.set(client.number, client);
+    this.#clientsByOwner.set(ownerKey(client), client);
     return client;
   }
 
@@ -91,7 +102,9 @@ export class FileSystemState {
   confirm(client: Client): void {
     const former = this.clientOf(client.owner, true, client.minorVersion);
     if (former !== undefined && former !== client) this.#forget(former);
+    this.#clientsByOwner.delete(ownerKey(client));
     client.confirmed = true;
+    this.#clientsByOwner.set(ownerKey(client), client);
     this.#records.add(this.files.id, client.owner);
   }
 
@@ -161,6 +174,7 @@ export class FileSystemState {
     const known = client.opens.get(key);
     if (known !== undefined) {
       known.access |= access;
+      if (!known.opened.includes(access)) known.opened = [...known.opened, access];
       known.seqid += 1;
       return known;
     }
@@ -174,6 +188,7 @@ export class FileSystemState {
       owner,
       inode,
       access,
+      opened: [access],
       locks: new Map(),
     };
     client.opens.set(key, open);
@@ -222,6 +237,7 @@ export class FileSystemState {
     for (const session of client.sessions) this.#sessions.delete(session.number);
     client.sessions.clear();
     this.#clients.delete(client.number);
+    this.#clientsByOwner.delete(ownerKey(client));
   }
 
   /** Whether a client with this number was here and is gone. */
@@ -237,6 +253,10 @@ export class FileSystemState {
     this.#lastNumber += 1;
     return this.#lastNumber;
   }
+}
+
+function ownerKey(client: Pick<Client, "owner" | "confirmed" | "minorVersion">): string {
+  return `${client.minorVersion} ${client.confirmed} ${client.owner}`;
 }
 
 /** Lock owners are told apart by client too. */

@@ -3,7 +3,13 @@
 import { FakeClock } from "../../../base/fake-clock.ts";
 import { silentLog } from "../../../base/log.ts";
 import { SeededRandom } from "../../../base/random.ts";
-import type { FileSystem } from "../../../files/file-system.ts";
+import { failed } from "../../../files/failure.ts";
+import {
+  type FileSystem,
+  type Inode,
+  type NewNode,
+  superuser,
+} from "../../../files/file-system.ts";
 import { memoryFileSystem } from "../../../files/testing.ts";
 import { Status, statusName } from "../../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../../wire/rpc/message.ts";
@@ -53,6 +59,14 @@ export class TestServer implements AsyncDisposable {
     const session = await RawSession.create(connection, owner, fields);
     if (fields.reclaims !== true) await session.value(reclaimComplete());
     return session;
+  }
+
+  /** Something in the root directory, made without the protocol. */
+  make(name: string, node: Partial<NewNode> = {}): Inode {
+    const whole: NewNode = { type: "file", mode: 0o666, ...node };
+    const made = this.files.create(superuser, this.files.root, name, whole);
+    if (failed(made)) throw new Error(`${name} could not be made: ${made.code}`);
+    return made;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -178,6 +178,11 @@ function decodeCompound(
     statuses.push(own);
     if (own === Status.OK) values.push(operation?.decode(reader));
     else if (own === Status.DENIED) denied = decodeDenied(reader);
+    else if (own === Status.CLID_INUSE && number === Operation.SETCLIENTID) {
+      // Who uses the id: network id and address (RFC 7530 §16.33.2).
+      reader.byteString(replyLimit);
+      reader.byteString(replyLimit);
+    }
     // SETATTR4res has its bitmap whatever the status is (RFC 8881 §18.30.2).
     else if (number === Operation.SETATTR) reader.array(3, (item) => item.uint32());
   }
