@@ -28,10 +28,25 @@ export function randomUuid(random: Random): string {
 
 /** From the operating system's cryptographic generator. */
 export class SystemRandom implements Random {
+  /** Each call of the generator costs more than the few bytes that are wanted at a time. */
+  readonly #pool = new Uint8Array(pooledBytes);
+  #used = pooledBytes;
+
   bytes(length: number): Uint8Array {
-    return randomFillSync(new Uint8Array(length));
+    if (length > pooledBytes / 16) return randomFillSync(new Uint8Array(length));
+    if (this.#used + length > pooledBytes) {
+      randomFillSync(this.#pool);
+      this.#used = 0;
+    }
+    const bytes = this.#pool.slice(this.#used, this.#used + length);
+    // What was given out is not to be found here again.
+    this.#pool.fill(0, this.#used, this.#used + length);
+    this.#used += length;
+    return bytes;
   }
 }
+
+const pooledBytes = 4096;
 
 /** For tests: the same seed gives the same bytes (xorshift32). Not for secrets. */
 export class SeededRandom implements Random {

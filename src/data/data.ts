@@ -14,7 +14,7 @@ export interface Data {
    * Returns how many bytes were filled: always `target.length`.
    */
   read(file: FileKey, offset: number, target: Uint8Array): number | Promise<number>;
-  /** Stores all of `bytes` at `offset`. Throws `NoSpace` when the device is full. */
+  /** Stores all of `bytes`, which are valid during the call, at `offset`. Throws `NoSpace` when the device is full. */
   write(file: FileKey, offset: number, bytes: Uint8Array): number | Promise<number>;
   /** Forgets everything at and past `length`; a later read there gives zeros. */
   truncate(file: FileKey, length: number): void;

@@ -55,6 +55,7 @@ export class NfsClient {
   /** Opens that the server would not let us reclaim, to be opened anew. */
   #unreclaimed: OpenFile[] = [];
   #lastOwner = 0;
+  #lastWrite = 0;
 
   constructor(options: NfsClientOptions) {
     this.#clock = options.clock;
@@ -186,7 +187,8 @@ export class NfsClient {
   async write(open: OpenFile, offset: number, bytes: Uint8Array, stable: boolean): Promise<void> {
     const verifier = await this.#writeOnce(open, offset, bytes, stable);
     if (stable) return;
-    open.written.push({ offset, bytes, verifier });
+    this.#lastWrite += 1;
+    open.written.push({ order: this.#lastWrite, offset, bytes, verifier });
     open.writtenBytes += bytes.length;
     if (open.writtenBytes >= uncommittedLimit) await this.commit(open);
   }
@@ -197,12 +199,30 @@ export class NfsClient {
    */
   async commit(open: OpenFile): Promise<void> {
     if (open.written.length === 0) return;
-    const writes = open.written;
-    open.written = [];
-    open.writtenBytes = 0;
+    const writes = new Set(open.written);
     const verifier = await this.#commitOnce(open);
-    const lost = writes.filter((write) => write.verifier !== verifier);
-    for (const { offset, bytes } of lost) await this.#writeOnce(open, offset, bytes, true);
+    for (const write of writes) {
+      const isLost = write.verifier !== verifier;
+      if (isLost) await this.#writeOnce(open, write.offset, write.bytes, true);
+    }
+    open.written = open.written.filter((write) => !writes.has(write));
+    open.writtenBytes = open.written.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /**
+   * What the restarted server has lost is there again before anybody reads or writes on top of it.
+   * What it doesn't take stays uncommitted, and the next commit fails.
+   */
+  async #writeAgain(opens: Iterable<OpenFile>): Promise<void> {
+    const writes = Array.from(opens, (open) => open.written.map((write) => ({ open, write })));
+    const inOrder = writes.flat().sort((one, other) => one.write.order - other.write.order);
+    for (const { open, write } of inOrder) {
+      try {
+        write.verifier = await this.#writeOnce(open, write.offset, write.bytes, false, true);
+      } catch (error) {
+        if (!(error instanceof NfsError)) throw error;
+      }
+    }
   }
 
   #commitOnce(open: OpenFile): Promise<string> {
@@ -226,6 +246,7 @@ export class NfsClient {
     offset: number,
     bytes: Uint8Array,
     stable: boolean,
+    urgent = false,
   ): Promise<string> {
     const { written, verifier } = await this.#session.compound(
       open.credential,
@@ -244,9 +265,10 @@ export class NfsClient {
         xdr.uint32();
         return { written: count, verifier: decodeVerifier(xdr) };
       },
+      { urgent },
     );
     if (written === bytes.length) return verifier;
-    return this.#writeOnce(open, offset + written, bytes.subarray(written), stable);
+    return this.#writeOnce(open, offset + written, bytes.subarray(written), stable, urgent);
   }
 
   /** What stands in the way of a lock; undefined where it would be granted. */
@@ -390,6 +412,9 @@ export class NfsClient {
         this.#unreclaimed.push(open);
       }
     }
+    const reclaimed = new Set(this.#open);
+    for (const open of this.#unreclaimed) reclaimed.delete(open);
+    await this.#writeAgain(reclaimed);
   }
 
   async #reopenAll(): Promise<void> {
@@ -403,6 +428,7 @@ export class NfsClient {
         if (error.status === Status.GRACE) await sleep(this.#clock, retryMs);
       }
     }
+    await this.#writeAgain(this.#unreclaimed);
     this.#unreclaimed = [];
   }
 

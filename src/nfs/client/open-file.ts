@@ -2,6 +2,16 @@ import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import type { FileHandle } from "./compound.ts";
 
+/** Bytes that the server has and may lose in a crash, until they are committed. */
+export interface UncommittedWrite {
+  /** Rises with every write of the client, to whatever file. */
+  readonly order: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  /** The server's write verifier when it took them (RFC 8881 §18.32.3). */
+  verifier: string;
+}
+
 /** A file that is open on the server, with what is needed to open it again after a restart. */
 export class OpenFile {
   readonly owner: string;
@@ -10,9 +20,7 @@ export class OpenFile {
   /** ShareAccess bits. */
   readonly access: number;
   stateid: Stateid = anonymousStateid;
-  /** Bytes that the server has and may lose in a crash, until they are committed. */
-  written: { readonly offset: number; readonly bytes: Uint8Array; readonly verifier: string }[] =
-    [];
+  written: UncommittedWrite[] = [];
   writtenBytes = 0;
   readonly locks = new Map<string, HeldLock>();
 

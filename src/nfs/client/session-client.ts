@@ -341,7 +341,8 @@ export class SessionClient {
 
   async #establish(): Promise<void> {
     if (this.#transport === undefined) await this.#dial();
-    if (this.#session === undefined) {
+    const isNew = this.#session === undefined;
+    if (isNew) {
       await this.#createSession();
     } else {
       this.#awaited.clear();
@@ -350,6 +351,8 @@ export class SessionClient {
     if (this.isClosed()) throw new ClientClosed("the mount was given up");
     this.#phase = "up";
     this.#startWaiting();
+    // A server that was restarted keeps all others waiting until we have reclaimed what we hold.
+    if (!isNew) this.#renew();
   }
 
   async #dial(): Promise<void> {
@@ -476,16 +479,18 @@ export class SessionClient {
   #renewLater(): void {
     this.#renewal = this.#options.clock.schedule(renewalMs, () => {
       const idleMs = this.#options.clock.nowMs() - this.#lastSentMs;
-      if (idleMs >= renewalMs && this.#phase === "up") {
-        this.compound(
-          machineCredential,
-          () => {},
-          () => {},
-        ).catch((error: unknown) => {
-          this.#options.log.debug({ error: String(error) }, "the lease could not be renewed");
-        });
-      }
+      if (idleMs >= renewalMs && this.#phase === "up") this.#renew();
       if (this.#phase !== "closed") this.#renewLater();
+    });
+  }
+
+  #renew(): void {
+    this.compound(
+      machineCredential,
+      () => {},
+      () => {},
+    ).catch((error: unknown) => {
+      this.#options.log.debug({ error: String(error) }, "the lease could not be renewed");
     });
   }
 }

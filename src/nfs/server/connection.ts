@@ -18,7 +18,14 @@ import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import { Compound } from "./compound.ts";
-import { outputLimit, recordLimit } from "./limits.ts";
+import {
+  outputLimit,
+  readSpace,
+  recordLimit,
+  spareWriterLimit,
+  spareWritersLimit,
+} from "./limits.ts";
+import { moveToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
@@ -35,6 +42,7 @@ export interface ConnectionContext {
 }
 
 const lastFragment = 0x8000_0000;
+const outputCapacity = 64 * 1024;
 
 /**
  * One client's connection: takes RPC records off the stream, runs them in order, and sends what
@@ -42,30 +50,69 @@ const lastFragment = 0x8000_0000;
  * beside the stream, so that others overtake it.
  */
 export class Connection {
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #context: ConnectionContext;
   readonly #records = new RecordReader(recordLimit);
   readonly #reader = new XdrReader();
-  #output = new XdrWriter(64 * 1024);
+  #output = new XdrWriter(outputCapacity);
+  /** Buffers that the socket has done with. */
+  readonly #spare: XdrWriter[] = [];
   #flushing = false;
   #expiry: Timer | undefined;
 
-  /** Serves what comes on the socket until it closes. */
+  /** Serves what comes on the stream until it closes. */
   static serve(socket: Socket, context: ConnectionContext): void {
-    const connection = new Connection(socket, context);
-    connection.#closeWhenExpired();
-    socket.resume();
+    new Connection(socket, context).#serveStream();
+  }
+
+  /**
+   * The same for a plain connection of which `first` was read already: the rest is read to where
+   * it is used. Returns the socket that the connection has from here on.
+   */
+  static servePlain(accepted: Socket, first: Uint8Array, context: ConnectionContext): Socket {
+    const connection = new Connection(accepted, context);
+    const records = connection.#records;
+    // Before the socket is given the room that follows.
+    records.push(first);
+    const moved = moveToOwnBuffer(accepted, {
+      space: () => records.space(readSpace),
+      received: (length) => {
+        records.received(length);
+        connection.#answerAll();
+      },
+    });
+    if (moved === undefined) {
+      connection.#serveStream();
+    } else {
+      connection.#socket = moved;
+      connection.#start();
+    }
+    connection.#answerAll();
+    return connection.#socket;
   }
 
   private constructor(socket: Socket, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
-    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
+  }
+
+  #serveStream(): void {
+    this.#socket.on("data", (chunk: Buffer) => {
+      this.#records.push(chunk);
+      this.#answerAll();
+    });
+    this.#start();
+  }
+
+  #start(): void {
+    const socket = this.#socket;
     socket.on("drain", () => socket.resume());
     socket.on("close", () => {
       this.#expiry?.cancel();
-      context.grant.closed();
+      this.#context.grant.closed();
     });
+    this.#closeWhenExpired();
+    socket.resume();
   }
 
   #closeWhenExpired(): void {
@@ -75,9 +122,8 @@ export class Connection {
     this.#expiry = this.#context.clock.schedule(delayMs, () => this.#socket.destroy());
   }
 
-  #receive(chunk: Uint8Array): void {
+  #answerAll(): void {
     try {
-      this.#records.push(chunk);
       for (let record = this.#records.next(); record; record = this.#records.next()) {
         this.#answer(record.bytes, record.start, record.end);
       }
@@ -170,7 +216,7 @@ export class Connection {
     appliedBefore: number,
   ): void {
     const others = this.#output.written().slice(0, replyStart);
-    this.#output = new XdrWriter(64 * 1024);
+    this.#output = this.#spare.pop() ?? new XdrWriter(outputCapacity);
     this.#output.room(others.length).set(others);
     compound.reader = compound.reader.detached();
     running.then(
@@ -224,10 +270,25 @@ export class Connection {
   #flush(): void {
     const output = this.#output;
     if (output.length === 0 || this.#socket.destroyed) return;
-    const bytes = Buffer.from(output.written());
+    const socket = this.#socket;
+    let isTaken = false;
+    socket.write(output.written(), () => {
+      if (isTaken) this.#keep(output);
+    });
+    if (socket.writableLength === 0) {
+      // The system has all of it: the buffer can be filled again.
+      output.length = 0;
+      return;
+    }
+    isTaken = true;
+    this.#output = this.#spare.pop() ?? new XdrWriter(outputCapacity);
+    if (socket.writableLength > outputLimit) socket.pause();
+  }
+
+  #keep(output: XdrWriter): void {
+    if (this.#spare.length >= spareWritersLimit || output.capacity > spareWriterLimit) return;
     output.length = 0;
-    this.#socket.write(bytes);
-    if (this.#socket.writableLength > outputLimit) this.#socket.pause();
+    this.#spare.push(output);
   }
 }
 

@@ -29,5 +29,10 @@ export const opensPerClientLimit = 65_536;
 export const tagLimit = 1024;
 /** Connections that a closed security group holds without an answer. */
 export const heldConnectionsLimit = 1024;
+/** Bytes that the socket is given to read into, at least. */
+export const readSpace = 64 * 1024;
+/** Output buffers of a connection that are kept for the next replies, and their bytes. */
+export const spareWritersLimit = 4;
+export const spareWriterLimit = 4 * 1024 * 1024;
 /** Bytes of output that wait for a slow reader before no more of its requests are read. */
 export const outputLimit = 8 * 1024 * 1024;

@@ -355,11 +355,11 @@ test("whatever changes a name, the connection may only read, is NFS4ERR_ROFS", a
   await using server = await TestServer.start();
   const session = await server.client("c");
   server.make("f");
-  server.permissions = { mount: true, write: false, root: true };
-  const changing = ["OPEN creating", "CREATE", "RENAME to", "LINK"];
+  server.permissions.write = false;
+  const changing = new Set(["OPEN creating", "CREATE", "RENAME to", "LINK"]);
   for (const [operation, compoundOf] of named) {
-    const expected = changing.includes(operation) ? "NFS4ERR_ROFS" : undefined;
-    if (expected) assert.equal(await session.status(...compoundOf("x")), expected, operation);
+    if (!changing.has(operation)) continue;
+    assert.equal(await session.status(...compoundOf("x")), "NFS4ERR_ROFS", operation);
   }
   assert.equal(await session.status(putRoot, remove("f")), "NFS4ERR_ROFS");
 });

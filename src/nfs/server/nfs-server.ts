@@ -5,8 +5,8 @@ import tls from "node:tls";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
-import type { Admission, ConnectionEnds } from "./admission.ts";
-import { Connection } from "./connection.ts";
+import type { Admission, ConnectionEnds, ConnectionFacts } from "./admission.ts";
+import { Connection, type ConnectionContext } from "./connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
 import type { ClientRecords } from "./state/client-records.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
@@ -104,11 +104,7 @@ export class NfsServer {
   }
 
   #accept(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("error", (error) => {
-      this.#options.log.debug({ error: error.message }, "a client's connection broke");
-    });
+    this.#watch(socket);
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     if (!remoteAddress || !remotePort || !localAddress || !localPort) return;
     const ends = { remoteAddress, remotePort, localAddress, localPort };
@@ -117,12 +113,24 @@ export class NfsServer {
       return;
     }
     socket.setTimeout(silenceMs, () => socket.destroy());
-    socket.once("data", (first) => {
+    socket.once("data", (first: Buffer) => {
       socket.pause();
       socket.setTimeout(0);
+      if (first[0] !== tlsHandshake) {
+        // Not within the reading of the socket that the connection moves away from.
+        setImmediate(() => this.#admitPlain(socket, ends, first));
+        return;
+      }
       socket.unshift(first);
-      if (first[0] === tlsHandshake) this.#secure(socket, ends);
-      else this.#admit(socket, ends, false, undefined);
+      this.#secure(socket, ends);
+    });
+  }
+
+  #watch(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.on("error", (error) => {
+      this.#options.log.debug({ error: error.message }, "a client's connection broke");
     });
   }
 
@@ -156,27 +164,39 @@ export class NfsServer {
     });
     secured.on("close", () => socket.destroy());
     secured.once("secure", () => {
-      this.#admit(secured, ends, true, secured.getPeerX509Certificate()?.raw);
+      const certificate = secured.getPeerX509Certificate()?.raw;
+      const context = this.#admit(secured, { ...ends, secure: true, certificate });
+      if (context !== undefined) Connection.serve(secured, context);
     });
   }
 
+  #admitPlain(accepted: Socket, ends: ConnectionEnds, first: Uint8Array): void {
+    if (accepted.destroyed) return;
+    let socket = accepted;
+    const facts = { ...ends, secure: false, certificate: undefined };
+    const context = this.#admit(accepted, facts, () => socket.destroy());
+    if (context === undefined) return;
+    socket = Connection.servePlain(accepted, first, context);
+    if (socket !== accepted) this.#watch(socket);
+  }
+
+  /** Undefined where the connection was refused and closed. */
   #admit(
     socket: Socket,
-    ends: ConnectionEnds,
-    secure: boolean,
-    certificate: Uint8Array | undefined,
-  ): void {
+    facts: ConnectionFacts,
+    cut: () => void = () => socket.destroy(),
+  ): ConnectionContext | undefined {
     const { admission, clock, log } = this.#options;
-    const grant = admission.admit({ ...ends, secure, certificate }, () => socket.destroy());
+    const grant = admission.admit(facts, cut);
     if (grant.fileSystem === undefined) {
       grant.closed();
       socket.destroy();
-      return;
+      return undefined;
     }
     const state = this.#stateOf(grant.fileSystem);
     const bootVerifier = this.#bootVerifier;
-    const peer = ends.remoteAddress;
-    Connection.serve(socket, { grant, state, peer, bootVerifier, clock, log });
+    const peer = facts.remoteAddress;
+    return { grant, state, peer, bootVerifier, clock, log };
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

@@ -85,16 +85,20 @@ function proceed(progress: Progress): void | Promise<void> {
   return finish(progress, Status.OK);
 }
 
+/** There are fewer operations than the compound said. */
+const missingOperation = -1;
+
 function startOperation({ reader, writer, minorVersion }: Compound): number {
-  const number = reader.remaining >= 4 ? reader.uint32() : Operation.ILLEGAL;
+  const number = reader.remaining >= 4 ? reader.uint32() : missingOperation;
   const known = number >= lowestOperation && number <= versions[minorVersion].highest;
   const operation = known ? number : Operation.ILLEGAL;
   writer.uint32(operation);
   writer.uint32(Status.OK);
-  return operation;
+  return number === missingOperation ? number : operation;
 }
 
 function perform(compound: Compound, operation: number, index: number): Outcome {
+  if (operation === missingOperation) return Status.BADXDR;
   if (operation === Operation.ILLEGAL) return Status.OP_ILLEGAL;
   if (compound.minorVersion === 1) {
     const misplaced = placement(compound, operation, index);

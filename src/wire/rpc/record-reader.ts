@@ -68,12 +68,18 @@ export class RecordReader {
     }
   }
 
+  /** A stream with one large record has more: a long buffer seldom has to move what is in it. */
+  #nextCapacity(needed: number): number {
+    const isLarge = needed > largeRecord && this.#maximumLength > largeRecord;
+    return Math.max(needed, isLarge ? this.#maximumLength * 4 : this.#buffer.length * 2);
+  }
+
   #makeRoom(minimum: number): void {
     const kept = this.#end - this.#start;
     if (kept + minimum <= this.#buffer.length) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
     } else {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, kept + minimum));
+      const larger = Buffer.allocUnsafeSlow(this.#nextCapacity(kept + minimum));
       this.#buffer.copy(larger, 0, this.#start, this.#end);
       this.#buffer = larger;
     }
@@ -81,6 +87,9 @@ export class RecordReader {
     this.#end = kept;
   }
 }
+
+/** Bytes; what is longer is contents of files. */
+const largeRecord = 256 * 1024;
 
 /** A record of more fragments than this is an attack, not a message. */
 const maximumFragments = 1024;

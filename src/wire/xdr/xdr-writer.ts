@@ -15,6 +15,11 @@ export class XdrWriter {
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, capacity);
   }
 
+  /** Bytes that it can take without growing. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** A view of what was written, valid until the next write. */
   written(start = 0): Uint8Array {
     return this.#bytes.subarray(start, this.length);

@@ -9,7 +9,7 @@ import {
   decodeSettable,
   encodeBitmap,
 } from "../../../wire/nfs4/attributes.ts";
-import { FileTypeNumber } from "../../../wire/nfs4/operations.ts";
+import { FileTypeNumber, verifierLength } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { asksForWriteOnly, encodeAttributes } from "../attributes.ts";
@@ -94,15 +94,17 @@ export function rename(compound: Compound): StatusCode {
   if (refused !== undefined) return refused;
   const before = { source: saved.change, target: current.change };
   const failure = compound.files.rename(compound.caller, saved, from, current, to);
-  if (failure) return renameStatus(failure);
+  if (failure) return renameStatus(failure, saved, current);
   encodeChange(compound.writer, before.source, saved.change);
   encodeChange(compound.writer, before.target, current.change);
   return Status.OK;
 }
 
 /** RENAME says NFS4ERR_EXIST where file and directory don't go over each other (§18.26.3). */
-function renameStatus(failure: Failure): StatusCode {
-  return failure.code === "EISDIR" ? Status.EXIST : statusOf(failure);
+function renameStatus(failure: Failure, source: Inode, target: Inode): StatusCode {
+  const inDirectories = source.type === "directory" && target.type === "directory";
+  const doesNotFit = failure.code === "EISDIR" || (failure.code === "ENOTDIR" && inDirectories);
+  return doesNotFit ? Status.EXIST : statusOf(failure);
 }
 
 export function link(compound: Compound): StatusCode {
@@ -135,7 +137,7 @@ const readDirectoryOverhead = 8 + 4 + 4;
 export function readDirectory(compound: Compound): StatusCode {
   const { reader, writer } = compound;
   const cookie = reader.uint64OrInfinity();
-  const verifier = reader.uint53();
+  const isOwnVerifier = reader.fixedOpaque(verifierLength).every((byte) => byte === 0);
   reader.uint32();
   const maximum = Math.min(reader.uint32(), replyLimit - 1024);
   const wanted = decodeBitmap(reader);
@@ -144,7 +146,8 @@ export function readDirectory(compound: Compound): StatusCode {
   if (current.type !== "directory") return Status.NOTDIR;
   if (asksForWriteOnly(wanted)) return Status.INVAL;
   if (cookie === 1 || cookie === 2 || cookie === Infinity) return Status.BAD_COOKIE;
-  if (cookie === 0 && verifier !== 0) return Status.BAD_COOKIE;
+  // Cookies stay valid, so that there is one verifier for all: zeros.
+  if (!isOwnVerifier) return cookie === 0 ? Status.BAD_COOKIE : Status.NOT_SAME;
   const start = writer.length;
   writer.uint64(0);
   let count = 0;

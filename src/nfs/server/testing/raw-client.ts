@@ -28,7 +28,7 @@ export class TestServer implements AsyncDisposable {
   readonly #connections: RawConnection[] = [];
   files: FileSystem = this.#memory.files;
   /** What the clients may do, for tests to change. */
-  permissions = { mount: true, write: true, root: true };
+  readonly permissions = { mount: true, write: true, root: true };
   #starts = 0;
   #server: NfsServer | undefined;
   #port = 0;

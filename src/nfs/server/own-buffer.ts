@@ -1,0 +1,41 @@
+import net, { type Socket, type SocketConstructorOpts } from "node:net";
+
+const handleName = "_handle";
+
+/** Where the bytes of a connection go. */
+export interface ReadTarget {
+  /** Room for the next bytes; asked for anew after each `received`. */
+  space(): Uint8Array;
+  received(length: number): void;
+}
+
+/**
+ * Node gives what arrives in buffers of 64 KiB at most, each a new one, from which it is copied.
+ * With the socket option `onread` it is read to where it is used, but a server's sockets can't be
+ * given options: so the accepted connection moves to a socket that has it. Writes of 1 MiB took
+ * less than half of the time so. A socket's handle is no public interface of Node: where it isn't
+ * what is expected, the answer is undefined and the socket goes on as it is.
+ */
+export function moveToOwnBuffer(accepted: Socket, target: ReadTarget): Socket | undefined {
+  const inner = accepted as unknown as Record<typeof handleName, object | null>;
+  const handle = inner[handleName];
+  if (handle === null || typeof handle !== "object" || !("useUserBuffer" in handle)) {
+    return undefined;
+  }
+  const options = {
+    handle,
+    noDelay: true,
+    onread: {
+      buffer: () => target.space(),
+      callback: (length: number) => {
+        target.received(length);
+        return true;
+      },
+    },
+  };
+  const socket = new net.Socket(options as unknown as SocketConstructorOpts);
+  // What is left of the accepted socket closes nothing.
+  inner[handleName] = null;
+  accepted.destroy();
+  return socket;
+}
