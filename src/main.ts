@@ -20,16 +20,21 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`moor: ${describe(error)}\n`);
-  process.exitCode = error instanceof UserError ? error.exitCode : 1;
+  // A start that failed half-way may leave mount targets that listen.
+  process.exit(error instanceof UserError ? error.exitCode : 1);
 }
 
 /** One line for what the user or the API's answer explains; the stack for what nobody expected. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof UserError) return error.message;
-  if ("$metadata" in error) return `${error.name}: ${error.message}`;
-  if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ECONNREFUSED") {
     return `${error.message}: nothing answers there; is \`moor up\` running?`;
   }
+  if (code === "EADDRINUSE") {
+    return `${error.message}; end what listens there, or choose another address with --listen.`;
+  }
+  if ("$metadata" in error) return `${error.name}: ${error.message}`;
   return error.stack ?? error.message;
 }

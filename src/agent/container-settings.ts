@@ -26,7 +26,8 @@ export function containerSettings(settings: ContainerSettings): ContainerCreateO
   const { task, container, labels } = settings;
   const override = overrideOf(task, container.name);
   const command = override?.command ?? container.command;
-  const memory = override?.memory ?? container.memory ?? Number(task.definition.memory);
+  const taskMemory = Number(task.overrides.memory ?? task.definition.memory);
+  const memory = override?.memory ?? container.memory ?? taskMemory;
   const { entryPoint, workingDirectory, user } = container;
   return {
     name: `mooring-${task.taskId.slice(0, 12)}-${container.name}`,
@@ -52,7 +53,8 @@ export function containerSettings(settings: ContainerSettings): ContainerCreateO
       ReadonlyRootfs: container.readonlyRootFilesystem ?? false,
       Ulimits: ulimitsOf(container),
       Init: container.linuxParameters?.initProcessEnabled ?? false,
-      LogConfig: { Type: "json-file", Config: { "max-size": "16m", "max-file": "4" } },
+      // Unlike json-file it keeps the bytes: that one breaks letters at the ends of its entries.
+      LogConfig: { Type: "local", Config: { "max-size": "16m", "max-file": "4" } },
     },
   };
 }

@@ -8,8 +8,13 @@ export const credentialRenewalSeconds = 15 * 60;
 /** Milliseconds that log lines gather before they are sent, and events of one batch. */
 export const logFlushMs = 250;
 export const logBatchEvents = 1000;
-/** Characters of one log event; longer lines are cut there (256 KiB, as the awslogs driver). */
-export const logLineLimit = 256 * 1024;
+/** Bytes that PutLogEvents takes, and those that it counts for an event itself (facts §3.8). */
+export const logBatchBytes = 1_048_576;
+export const logEventOverheadBytes = 26;
+/** Bytes of one event's text; longer lines go on in the next one, as with the awslogs driver. */
+export const logEventBytes = 256 * 1024 - logEventOverheadBytes;
+/** Bytes that wait to be sent before no more is read; the engine keeps the rest. */
+export const logWaitingBytes = 4 * 1_048_576;
 /** Characters of the mount helper's words that fit into a stoppedReason (facts §3.5). */
 export const mountMessageLimit = 900;
 /** Milliseconds before a failed piece of clean-up is tried again. */

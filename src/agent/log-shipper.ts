@@ -1,13 +1,25 @@
-import type { Readable } from "node:stream";
 import type { CloudWatchLogs, InputLogEvent } from "@aws-sdk/client-cloudwatch-logs";
 
 import type { Log } from "../base/log.ts";
-import { logBatchEvents, logFlushMs, logLineLimit, retryMs } from "./limits.ts";
-import type { LogPosition } from "./task-directory.ts";
+import { type Output, outputEvents } from "./container-output.ts";
+import {
+  logBatchBytes,
+  logBatchEvents,
+  logEventOverheadBytes,
+  logFlushMs,
+  logWaitingBytes,
+  retryMs,
+} from "./limits.ts";
 
 export interface LogDestination {
   readonly group: string;
   readonly stream: string;
+}
+
+/** How far a container's output was sent: the last millisecond, and how many of its events. */
+export interface LogPosition {
+  readonly atMs: number;
+  readonly count: number;
 }
 
 /**
@@ -18,20 +30,20 @@ export class LogShipper {
   readonly #logs: CloudWatchLogs;
   readonly #destination: LogDestination;
   readonly #log: Log;
-  #waiting: InputLogEvent[] = [];
+  readonly #waiting: InputLogEvent[] = [];
+  #waitingBytes = 0;
   #sending: Promise<void> | undefined;
-  #ended = false;
-  #position: LogPosition = { atMs: 0, count: 0 };
-  readonly #sent: (position: LogPosition) => void;
+  /** How far the output was read. */
+  #position: LogPosition;
 
-  /** `sent` is told how far the output has arrived, to go on from there after a restart. */
+  /** `after` is where the stream ended before a restart. */
   constructor(
     logs: CloudWatchLogs,
     destination: LogDestination,
-    sent: (position: LogPosition) => void,
     log: Log,
+    after: LogPosition = { atMs: 0, count: 0 },
   ) {
-    this.#sent = sent;
+    this.#position = after;
     this.#logs = logs;
     this.#destination = destination;
     this.#log = log;
@@ -47,42 +59,46 @@ export class LogShipper {
     }
   }
 
-  /** Ships until the output ends; lines carry the engine's timestamps. */
-  async ship(output: readonly Readable[], after: LogPosition | undefined): Promise<void> {
-    this.#position = after ?? this.#position;
-    let skipped = 0;
-    const take = (line: string): void => {
-      const event = parseLine(line);
-      if (event === undefined) return;
-      if (after !== undefined && event.timestamp! < after.atMs) return;
-      if (after !== undefined && event.timestamp === after.atMs && skipped < after.count) {
-        skipped += 1;
-        return;
-      }
+  get position(): LogPosition {
+    return this.#position;
+  }
+
+  /** Ships what the output has beyond what was shipped; resolves when all of it has arrived. */
+  async ship(output: Output): Promise<void> {
+    const isShipped = shippedBefore(this.#position);
+    for await (const event of outputEvents(output)) {
+      if (isShipped(event)) continue;
+      this.#position = advanced(this.#position, event);
       this.#waiting.push(event);
+      this.#waitingBytes += bytesOf(event);
       this.#sending ??= this.#send();
-    };
-    await Promise.all(output.map((stream) => readLines(stream, take)));
-    this.#ended = true;
-    while (this.#sending !== undefined) await this.#sending;
+      if (this.#waitingBytes > logWaitingBytes) await this.#sending;
+    }
+    await this.#sending;
   }
 
   async #send(): Promise<void> {
     while (this.#waiting.length > 0) {
-      if (!this.#ended) await new Promise((resolve) => setTimeout(resolve, logFlushMs));
-      const batch = this.#waiting.splice(0, logBatchEvents);
+      const isFull = this.#waitingBytes >= logBatchBytes || this.#waiting.length >= logBatchEvents;
+      if (!isFull) await new Promise((resolve) => setTimeout(resolve, logFlushMs));
+      const batch = this.#takeBatch();
       batch.sort((a, b) => a.timestamp! - b.timestamp!);
       await this.#put(batch);
     }
     this.#sending = undefined;
   }
 
-  #advance(sent: readonly InputLogEvent[]): void {
-    const atMs = sent.at(-1)!.timestamp!;
-    const count = sent.filter(({ timestamp }) => timestamp === atMs).length;
-    const same = this.#position.atMs === atMs ? this.#position.count : 0;
-    this.#position = { atMs, count: count + same };
-    this.#sent(this.#position);
+  #takeBatch(): InputLogEvent[] {
+    let bytes = 0;
+    let count = 0;
+    for (const event of this.#waiting) {
+      bytes += bytesOf(event);
+      if (bytes > logBatchBytes || count === logBatchEvents) break;
+      count += 1;
+    }
+    const batch = this.#waiting.splice(0, count);
+    for (const event of batch) this.#waitingBytes -= bytesOf(event);
+    return batch;
   }
 
   async #put(logEvents: InputLogEvent[]): Promise<void> {
@@ -90,7 +106,6 @@ export class LogShipper {
     for (;;) {
       try {
         await this.#logs.putLogEvents({ logGroupName, logStreamName, logEvents });
-        this.#advance(logEvents);
         return;
       } catch (error) {
         const refused = "$fault" in (error as object) && (error as { $fault: string }).$fault;
@@ -103,21 +118,34 @@ export class LogShipper {
   }
 }
 
-/** `2026-11-24T10:00:00.123456789Z text`, as Docker writes it; empty lines are no events. */
-function parseLine(line: string): InputLogEvent | undefined {
-  const space = line.indexOf(" ");
-  const timestamp = Date.parse(line.slice(0, space));
-  const message = line.slice(space + 1).slice(0, logLineLimit);
-  return Number.isNaN(timestamp) || message === "" ? undefined : { timestamp, message };
+/**
+ * Where a stream ends. Only what the stream itself has tells what arrived before a crash, so this
+ * needs rights that the execution role lacks.
+ */
+export async function endOfStream(
+  logs: CloudWatchLogs,
+  { group: logGroupName, stream: logStreamName }: LogDestination,
+): Promise<LogPosition> {
+  const { events = [] } = await logs.getLogEvents({ logGroupName, logStreamName });
+  return events.reduce(advanced, { atMs: 0, count: 0 });
 }
 
-async function readLines(stream: Readable, take: (line: string) => void): Promise<void> {
-  let partial = "";
-  stream.setEncoding("utf8");
-  for await (const chunk of stream as AsyncIterable<string>) {
-    const lines = (partial + chunk).split("\n");
-    partial = lines.pop()!;
-    for (const line of lines) take(line.replace(/\r$/, ""));
-  }
-  if (partial !== "") take(partial);
+/** The latest millisecond counts: the two streams' lines may come a little out of order. */
+function advanced(position: LogPosition, { timestamp = 0 }: { timestamp?: number | undefined }) {
+  if (timestamp < position.atMs) return position;
+  return { atMs: timestamp, count: timestamp === position.atMs ? position.count + 1 : 1 };
+}
+
+/** Whether an event comes up to the position; asked of every event, in order. */
+function shippedBefore(position: LogPosition): (event: InputLogEvent) => boolean {
+  let passed = 0;
+  return ({ timestamp = 0 }) => {
+    if (timestamp !== position.atMs) return timestamp < position.atMs;
+    passed += 1;
+    return passed <= position.count;
+  };
+}
+
+function bytesOf({ message = "" }: InputLogEvent): number {
+  return Buffer.byteLength(message) + logEventOverheadBytes;
 }

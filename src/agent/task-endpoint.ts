@@ -19,7 +19,8 @@ export interface EndpointTask {
   readonly task: AssignedTask;
   /** Undefined where the task has no role. */
   readonly roleArn: string | undefined;
-  readonly metadata: (containerKey: string | undefined) => unknown;
+  /** What a container with that key is told; undefined where the task has no such container. */
+  readonly metadata: (containerKey: string, kind: "container" | "task") => unknown;
 }
 
 export interface TaskEndpointOptions {
@@ -84,7 +85,7 @@ export class TaskEndpoint {
 
   #credentials(id: string): { status: number; body: unknown } {
     if (id === "") {
-      return refusal("NoIdInRequest", "No TaskCredential ID in the request", 400);
+      return refusal("NoIdInRequest", "No Credential ID in the request", 400);
     }
     const known = this.#tasks.get(id);
     if (known?.roleArn === undefined) {
@@ -104,7 +105,7 @@ export class TaskEndpoint {
       };
     } catch (error) {
       this.#options.log.warn({ error: String(error) }, "a task's role can't be assumed");
-      return refusal("CredentialsUninitialized", `Credentials uninitialized for ${id}`, 503);
+      return refusal("CredentialsUninitialized", "Credentials uninitialized for ID", 503);
     }
   }
 
@@ -121,11 +122,10 @@ export class TaskEndpoint {
     const [id = "", kind, ...more] = rest.split("/");
     const taskId = id.split("-")[0];
     const known = [...this.#tasks.values()].find(({ task }) => task.taskId === taskId);
-    const served = kind === undefined || kind === "task";
-    if (known === undefined || !served || more.length > 0) {
-      return { status: 404, body: "V4 container metadata handler: unable to find the container" };
-    }
-    return { status: 200, body: known.metadata(kind === "task" ? undefined : id) };
+    const served = (kind === undefined || kind === "task") && more.length === 0;
+    const body = served ? known?.metadata(id, kind ?? "container") : undefined;
+    if (body !== undefined) return { status: 200, body };
+    return { status: 404, body: "V4 container metadata handler: unable to find the container" };
   }
 }
 

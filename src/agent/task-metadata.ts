@@ -1,7 +1,12 @@
 import type { AssignedTask } from "./task-feed.ts";
 
-/** Task metadata version 4 (facts §3.6): the task's, or with a key one container's. */
-export function taskMetadata(task: AssignedTask, containerKey: string | undefined): unknown {
+/** Task metadata version 4 (facts §3.6); `keys` are the containers' by their names. */
+export function taskMetadata(
+  task: AssignedTask,
+  keys: ReadonlyMap<string, string>,
+  containerKey: string,
+  kind: "container" | "task",
+): unknown {
   const { definition, overrides } = task;
   const network = {
     NetworkMode: "awsvpc",
@@ -12,7 +17,7 @@ export function taskMetadata(task: AssignedTask, containerKey: string | undefine
     PrivateDNSName: task.interface.privateDnsName,
   };
   const containers = (definition.containerDefinitions ?? []).map((container) => ({
-    DockerId: containerKey ?? task.taskId,
+    DockerId: keys.get(container.name!),
     Name: container.name,
     DockerName: container.name,
     Image: container.image,
@@ -30,7 +35,8 @@ export function taskMetadata(task: AssignedTask, containerKey: string | undefine
     Type: "NORMAL",
     Networks: [network],
   }));
-  if (containerKey !== undefined) return containers[0];
+  const asking = containers.find(({ DockerId }) => DockerId === containerKey);
+  if (asking === undefined || kind === "container") return asking;
   return {
     Cluster: task.clusterArn,
     TaskARN: task.taskArn,

@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { PassThrough } from "node:stream";
 import type { CloudWatchLogs } from "@aws-sdk/client-cloudwatch-logs";
 import type { ContainerDefinition } from "@aws-sdk/client-ecs";
 import type Docker from "dockerode";
@@ -10,10 +9,10 @@ import { type Random, randomHex, randomUuid } from "../base/random.ts";
 import { containerSettings } from "./container-settings.ts";
 import { pauseImage } from "./docker/pause-image.ts";
 import { retryMs, stopTimeoutSeconds } from "./limits.ts";
-import { LogShipper } from "./log-shipper.ts";
+import { endOfStream, type LogDestination, type LogPosition, LogShipper } from "./log-shipper.ts";
 import { redirectTaskEndpoint } from "./network-namespace.ts";
 import type { TaskEndpoint } from "./task-endpoint.ts";
-import { type LogPosition, TaskDirectory } from "./task-directory.ts";
+import { TaskDirectory } from "./task-directory.ts";
 import type { AssignedTask, TaskFeed, TaskReport } from "./task-feed.ts";
 import { taskMetadata } from "./task-metadata.ts";
 import { VolumeFailed, type VolumeMounts } from "./volume-mounts.ts";
@@ -34,6 +33,8 @@ export interface TaskRunContext {
   readonly endpointPort: () => number;
   /** A Logs client with the execution role's rights. */
   readonly logsFor: (task: AssignedTask) => CloudWatchLogs;
+  /** One that may read, to find where a stream ended before a restart. */
+  readonly logsReader: CloudWatchLogs;
 }
 
 export const label = {
@@ -41,6 +42,7 @@ export const label = {
   task: "mooring.task",
   container: "mooring.container",
   credentials: "mooring.credentials",
+  metadata: "mooring.metadata",
 } as const;
 const pauseName = "~pause";
 
@@ -68,6 +70,8 @@ export class TaskRun {
     this.#stopWanted = resolve;
   });
   #pausePid = 0;
+  /** The containers' keys at the metadata endpoint, by name. */
+  readonly #metadataKeys = new Map<string, string>();
   readonly #directory: TaskDirectory;
 
   constructor(context: TaskRunContext, task: AssignedTask) {
@@ -108,6 +112,7 @@ export class TaskRun {
     const { lastStatus, definition } = this.#task;
     const wasRunning = !["PROVISIONING", "PENDING", "ACTIVATING"].includes(lastStatus);
     if (!wasRunning) {
+      for (const directory of this.#mountPoints()) await this.#context.volumes.abandon(directory);
       await this.#removeContainers();
       return false;
     }
@@ -117,12 +122,13 @@ export class TaskRun {
     this.#credentialsId = pause.Labels[label.credentials] ?? this.#credentialsId;
     this.#pausePid = await this.#pidOf(pause.Id);
     this.#register();
+    await this.#redirectEndpoint(false);
     for (const each of definition.containerDefinitions ?? []) {
       const found = byName.get(each.name);
       if (found === undefined) throw new StartFailed("Essential container in task exited");
-      const shipper = this.#shipperFor(each);
-      const after = this.#directory.readLogPosition(each.name!);
-      this.#follow(each, this.#context.docker.getContainer(found.Id), shipper, after);
+      this.#metadataKeys.set(each.name!, found.Labels[label.metadata] ?? "");
+      const shipper = this.#shipperFor(each, await this.#logEnd(each));
+      this.#follow(each, this.#context.docker.getContainer(found.Id), shipper);
     }
     return true;
   }
@@ -143,7 +149,7 @@ export class TaskRun {
   }
 
   async #startPause(): Promise<void> {
-    const { docker, networkName, endpointAddress, endpointPort } = this.#context;
+    const { docker, networkName } = this.#context;
     const { address, macAddress } = this.#task.interface;
     const pause = await docker.createContainer({
       name: `mooring-${this.#task.taskId.slice(0, 12)}-pause`,
@@ -159,7 +165,13 @@ export class TaskRun {
     await pause.start();
     this.#pausePid = await this.#pidOf(pause.id);
     this.#register();
-    await redirectTaskEndpoint(this.#pausePid, endpointAddress, endpointPort());
+    await this.#redirectEndpoint(true);
+  }
+
+  /** Also after a restart, as the endpoint answers at another port then. */
+  async #redirectEndpoint(isNew: boolean): Promise<void> {
+    const { endpointAddress: address, endpointPort } = this.#context;
+    await redirectTaskEndpoint(this.#pausePid, { address, port: endpointPort(), isNew });
   }
 
   async #pidOf(id: string): Promise<number> {
@@ -172,7 +184,7 @@ export class TaskRun {
     this.#context.endpoint.register(this.#credentialsId, {
       task,
       roleArn: task.overrides.taskRoleArn ?? task.definition.taskRoleArn,
-      metadata: (key) => taskMetadata(task, key),
+      metadata: (key, kind) => taskMetadata(task, this.#metadataKeys, key, kind),
     });
   }
 
@@ -196,16 +208,32 @@ export class TaskRun {
     return shippers;
   }
 
-  #shipperFor(container: ContainerDefinition): LogShipper | undefined {
+  #shipperFor(container: ContainerDefinition, after?: LogPosition): LogShipper | undefined {
+    const destination = this.#logDestination(container);
+    if (destination === undefined) return undefined;
+    const { logsFor, log } = this.#context;
+    return new LogShipper(logsFor(this.#task), destination, log, after);
+  }
+
+  #logDestination(container: ContainerDefinition): LogDestination | undefined {
     const { logDriver, options } = container.logConfiguration ?? {};
     if (logDriver !== "awslogs") return undefined;
     const prefix = options?.["awslogs-stream-prefix"];
     const stream = `${prefix}/${container.name}/${this.#task.taskId}`;
-    const group = options?.["awslogs-group"] ?? "";
-    const { logsFor, log } = this.#context;
-    const name = container.name!;
-    const sent = (position: LogPosition): void => this.#directory.writeLogPosition(name, position);
-    return new LogShipper(logsFor(this.#task), { group, stream }, sent, log);
+    return { group: options?.["awslogs-group"] ?? "", stream };
+  }
+
+  /** How far the container's output was sent before a restart. */
+  async #logEnd(container: ContainerDefinition): Promise<LogPosition | undefined> {
+    const destination = this.#logDestination(container);
+    if (destination === undefined) return undefined;
+    try {
+      return await endOfStream(this.#context.logsReader, destination);
+    } catch (error) {
+      // Somebody deleted the stream: what comes can't be sent either, which the shipper says.
+      this.#context.log.warn({ error: String(error), ...destination }, "a log stream is gone");
+      return undefined;
+    }
   }
 
   async #mountVolumes(): Promise<void> {
@@ -265,12 +293,13 @@ export class TaskRun {
     const settings = containerSettings({
       task,
       container: definition,
-      labels: this.#labels(name),
+      labels: { ...this.#labels(name), [label.metadata]: runtimeId },
       pauseContainer: `mooring-${task.taskId.slice(0, 12)}-pause`,
       credentialsPath: hasRole ? this.#credentialsPath : undefined,
       metadataKey: runtimeId,
       volumeDirectory: (volume) => this.#directory.volume(volume),
     });
+    this.#metadataKeys.set(name, runtimeId);
     const container = await docker.createContainer(settings);
     const { Image } = await container.inspect();
     try {
@@ -282,16 +311,15 @@ export class TaskRun {
     }
     const started = { name, lastStatus: "RUNNING" as const, runtimeId, imageDigest: Image };
     this.#report({ containers: [started] });
-    this.#follow(definition, container, shipper, undefined);
+    this.#follow(definition, container, shipper);
   }
 
   #follow(
     definition: ContainerDefinition,
     container: Docker.Container,
     shipper: LogShipper | undefined,
-    after: LogPosition | undefined,
   ): void {
-    const shipped = shipper && this.#ship(container, definition, shipper, after);
+    const shipped = shipper && this.#ship(container, definition, shipper);
     const ended = this.#exitOf(definition.name!, container, shipped);
     const essential = definition.essential ?? true;
     this.#running.push({ name: definition.name!, essential, container, ended });
@@ -313,29 +341,23 @@ export class TaskRun {
     return exitCode;
   }
 
+  /** Follows the output and, as engines end that early, reads once more what was written last. */
   async #ship(
     container: Docker.Container,
-    definition: ContainerDefinition,
+    { pseudoTerminal: isTerminal = false }: ContainerDefinition,
     shipper: LogShipper,
-    after: LogPosition | undefined,
   ): Promise<void> {
-    const output = await container.logs({
-      follow: true,
-      stdout: true,
-      stderr: true,
-      timestamps: true,
-      since: after === undefined ? 0 : Math.floor(after.atMs / 1000),
-    });
-    const stream = output as unknown as Readable;
-    if (definition.pseudoTerminal) return shipper.ship([stream], after);
-    const stdout = new PassThrough();
-    const stderr = new PassThrough();
-    this.#context.docker.modem.demuxStream(stream, stdout, stderr);
-    stream.on("end", () => {
-      stdout.end();
-      stderr.end();
-    });
-    return shipper.ship([stdout, stderr], after);
+    for (const isComplete of [false, true]) {
+      if (isComplete) await container.wait();
+      const output = await container.logs({
+        follow: true,
+        stdout: true,
+        stderr: true,
+        timestamps: true,
+        since: Math.floor(shipper.position.atMs / 1000),
+      });
+      await shipper.ship({ bytes: output as unknown as Readable, isTerminal, isComplete });
+    }
   }
 
   async #untilEnd(): Promise<void> {
@@ -381,10 +403,9 @@ export class TaskRun {
       try {
         // The pause container last: the mounts use its network to say goodbye to the server.
         await this.#removeContainers((name) => name !== pauseName);
-        for (const { name = "" } of this.#task.definition.volumes ?? []) {
-          await volumes.unmount(this.#directory.volume(name));
-        }
+        for (const directory of this.#mountPoints()) await volumes.unmount(directory);
         await this.#removeContainers();
+        this.#removeOwnVolumes();
         break;
       } catch (error) {
         log.warn({ error, taskId: this.#task.taskId }, "a task's remains can't be removed yet");
@@ -394,6 +415,19 @@ export class TaskRun {
     this.#directory.remove();
     endpoint.forget(this.#credentialsId);
     feed.report(this.#task.taskId, { status: "STOPPED", stoppedAtMs: this.#nowMs });
+  }
+
+  /** Where the task's file systems are mounted. */
+  #mountPoints(): string[] {
+    return (this.#task.definition.volumes ?? [])
+      .filter(({ efsVolumeConfiguration }) => efsVolumeConfiguration !== undefined)
+      .map(({ name = "" }) => this.#directory.volume(name));
+  }
+
+  #removeOwnVolumes(): void {
+    for (const { name = "", efsVolumeConfiguration } of this.#task.definition.volumes ?? []) {
+      if (efsVolumeConfiguration === undefined) this.#directory.removeVolume(name);
+    }
   }
 
   async #stopContainer({ name, container, ended }: RunningContainer): Promise<void> {

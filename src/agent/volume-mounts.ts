@@ -1,5 +1,5 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Volume } from "@aws-sdk/client-ecs";
@@ -76,6 +76,14 @@ export class VolumeMounts {
     }
   }
 
+  /** Ends what a crash left half done, while the task's network is still there for a goodbye. */
+  async abandon(directory: string): Promise<void> {
+    await this.unmount(directory);
+    await until(() => helpersOf(directory).length === 0);
+    for (const pid of helpersOf(directory)) process.kill(pid, "SIGKILL");
+    await this.unmount(directory);
+  }
+
   #mountOptions(volume: Volume, target: string, credentialsPath: string): string {
     const { transitEncryption, authorizationConfig } = volume.efsVolumeConfiguration ?? {};
     const { iam, accessPointId } = authorizationConfig ?? {};
@@ -109,9 +117,28 @@ function pidFileOf(directory: string): string {
 async function processEnded(pidFile: string): Promise<void> {
   if (!existsSync(pidFile)) return;
   const process = `/proc/${Number(readFileSync(pidFile, "utf8"))}`;
-  for (let waitedMs = 0; waitedMs < goodbyeMs && existsSync(process); waitedMs += pollMs) {
+  await until(() => !existsSync(process));
+}
+
+/** Returns when it is so, or after the time that a goodbye may take. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let waitedMs = 0; waitedMs < goodbyeMs && !condition(); waitedMs += pollMs) {
     await delay(pollMs);
   }
+}
+
+/** The processes that were started to mount something there. */
+function helpersOf(directory: string): number[] {
+  const pids = readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0);
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory);
+    } catch {
+      return false;
+    }
+  });
 }
 
 function isMounted(directory: string): boolean {

@@ -27,8 +27,7 @@ export function createProgram(
       environment["MOORING_DATA"] ?? ".mooring",
     )
     .option("--json", "print data as JSON")
-    .showHelpAfterError("(moor --help shows the commands)")
-    .enablePositionalOptions();
+    .showHelpAfterError("(moor --help shows the commands)");
   const commands = [
     upCommand(up),
     envCommand(environment),
@@ -40,6 +39,9 @@ export function createProgram(
     connectionsCommand(environment),
     ...mountCommands(environment),
   ];
-  for (const command of commands) program.addCommand(command);
+  for (const command of commands) {
+    command.showHelpAfterError(`(moor ${command.name()} --help says more)`);
+    program.addCommand(command);
+  }
   return program;
 }

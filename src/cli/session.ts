@@ -28,15 +28,26 @@ export function readSession(dataDirectory: string): Session {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (!["ENOENT", "ENOTDIR"].includes(code)) {
+      throw new UserError(`${file} can't be read: ${(error as Error).message}`);
+    }
     throw new UserError(
       `No Mooring has been started with the data directory ${dataDirectory}. ` +
         "Start one with `moor up`, or name its directory with --data.",
     );
   }
-  const parsed = Session.safeParse(JSON.parse(text));
+  const parsed = Session.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   throw new UserError(`${file} is not what \`moor up\` writes; run \`moor up\` again to renew it.`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The session with what the AWS variables of the environment say instead, as the aws CLI would. */

@@ -46,6 +46,8 @@ type Handler = (request: FuseRequest) => Promise<Uint8Array | undefined>;
 
 const { errno } = system;
 const validity = { seconds: validitySeconds };
+/** Who opens a name gets the file that has it now, which only the server knows. */
+const fileValidity = { seconds: validitySeconds, nameSeconds: 0 };
 const initFlags =
   InitFlag.asyncRead |
   InitFlag.posixLocks |
@@ -55,6 +57,8 @@ const initFlags =
   InitFlag.readdirPlus |
   InitFlag.readdirPlusAuto |
   InitFlag.parallelDirectoryOperations |
+  // The server clears the set-id bits: the kernel would do it as the writer, who may not chmod.
+  InitFlag.handleKillPriv |
   InitFlag.maxPages;
 const fileTypes: ReadonlyMap<number, NewFileType> = new Map([
   [0o010000, "fifo"],
@@ -74,6 +78,7 @@ export class FuseBridge {
   readonly #locks: LockForwarding;
   readonly #files = new Map<number, OpenFile>();
   #lastFile = 0;
+  #device: FuseDevice | undefined;
   readonly #handlers: ReadonlyMap<number, Handler>;
 
   constructor({ client, root, clock, log }: BridgeOptions) {
@@ -81,11 +86,17 @@ export class FuseBridge {
     this.#log = log;
     this.#nodes = new FuseNodes(root);
     this.#groups = new CallerGroups(clock);
-    this.#locks = new LockForwarding(client, clock);
+    this.#locks = new LockForwarding({
+      client,
+      clock,
+      locked: async (nodeId) => this.#device?.invalidate(nodeId),
+      unlocking: (open) => this.#commitFile(open.handle),
+    });
     this.#handlers = this.#table();
   }
 
   serve(device: FuseDevice): void {
+    this.#device = device;
     device.serve((request) => {
       if (this.#takeUnanswered(request)) return;
       const handler = this.#handlers.get(request.opcode);
@@ -196,9 +207,12 @@ export class FuseBridge {
     const hasFile = (request.uint32(0) & SetAttribute.fileHandle) !== 0;
     const open = hasFile ? this.#files.get(request.uint64(8)) : undefined;
     const writable = open !== undefined && (open.access & ShareAccess.write) !== 0;
+    const { handle } = this.#node(request.nodeId);
+    // Written again after a crash, earlier bytes would undo a new size or time.
+    await this.#commitFile(handle);
     const attributes = await this.#client.names.setAttributes(
       this.#caller(request),
-      this.#node(request.nodeId).handle,
+      handle,
       settable(request),
       writable ? open : undefined,
     );
@@ -277,9 +291,14 @@ export class FuseBridge {
   }
 
   async #open(request: FuseRequest): Promise<Uint8Array> {
-    const { handle } = this.#node(request.nodeId);
+    const node = this.#node(request.nodeId);
     const access = accessOf(request.uint32(0));
-    const open = await this.#client.open(this.#caller(request), handle, access);
+    if (node.listed) {
+      // The kernel looks the name up and comes again: another file may have it by now.
+      node.listed = false;
+      throw new RefusedWith(errno.ESTALE);
+    }
+    const open = await this.#client.open(this.#caller(request), node.handle, access);
     return encodeOpen(this.#keep(open));
   }
 
@@ -323,13 +342,16 @@ export class FuseBridge {
   }
 
   async #commit(request: FuseRequest): Promise<undefined> {
-    const open = this.#file(request.uint64(0));
-    // fsync(2) covers what was written through any descriptor.
-    for (const other of this.#files.values()) {
-      const same = other === open || Buffer.compare(other.handle, open.handle) === 0;
-      if (same) await this.#client.commit(other);
-    }
+    await this.#commitFile(this.#file(request.uint64(0)).handle);
     return undefined;
+  }
+
+  /** fsync(2) covers what was written through any descriptor. */
+  async #commitFile(handle: FileHandle): Promise<void> {
+    for (const open of this.#files.values()) {
+      if (open.written.length === 0) continue;
+      if (Buffer.compare(open.handle, handle) === 0) await this.#client.commit(open);
+    }
   }
 
   async #release(request: FuseRequest): Promise<undefined> {
@@ -337,8 +359,11 @@ export class FuseBridge {
     const open = this.#file(number);
     this.#files.delete(number);
     this.#locks.forgetFile(open);
-    await this.#client.commit(open);
-    await this.#client.closeFile(open);
+    try {
+      await this.#client.commit(open);
+    } finally {
+      await this.#client.closeFile(open);
+    }
     return undefined;
   }
 
@@ -381,6 +406,7 @@ export class FuseBridge {
         continue;
       }
       const node = this.#nodes.remember(file.handle);
+      node.listed = true;
       const entry = { nodeId: node.id, attributes, validity };
       if (reply.add(name, attributes.inode, next, type, entry)) continue;
       this.#nodes.forget(node.id, 1);
@@ -391,7 +417,10 @@ export class FuseBridge {
 
   #entry(file: RemoteFile): Buffer {
     const node = this.#nodes.remember(file.handle);
-    return encodeEntry(node.id, fuseAttributes(file.attributes), validity);
+    node.listed = false;
+    const isDirectory = directoryType(file.attributes) === 4;
+    const how = isDirectory ? validity : fileValidity;
+    return encodeEntry(node.id, fuseAttributes(file.attributes), how);
   }
 
   #keep(open: OpenFile): number {
@@ -413,8 +442,8 @@ export class FuseBridge {
   }
 
   #caller(request: FuseRequest): AuthSys {
-    const { uid, gid, pid } = request;
-    return { machineName: "mooring", uid, gid, gids: this.#groups.of(pid) };
+    const { uid, gid } = request;
+    return { machineName: "mooring", uid, gid, gids: this.#groups.of(request) };
   }
 }
 

@@ -3,11 +3,17 @@ import { readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import { authSysGroups, groupsLimit, groupsMs } from "./limits.ts";
 
+export interface CallingProcess {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** The supplementary groups of processes: the kernel tells uid and gid only. */
 export class CallerGroups {
   readonly #clock: Clock;
   readonly #known = new Map<
-    number,
+    string,
     { readonly groups: readonly number[]; readonly atMs: number }
   >();
 
@@ -16,13 +22,15 @@ export class CallerGroups {
   }
 
   /** Empty where the process is gone already, or none of ours to see. */
-  of(pid: number): readonly number[] {
+  of({ pid, uid, gid }: CallingProcess): readonly number[] {
     const nowMs = this.#clock.nowMs();
-    const known = this.#known.get(pid);
+    // A process that becomes another user has changed its groups before.
+    const key = `${pid} ${uid} ${gid}`;
+    const known = this.#known.get(key);
     if (known !== undefined && nowMs - known.atMs < groupsMs) return known.groups;
     if (this.#known.size >= groupsLimit) this.#known.clear();
     const groups = readGroups(pid);
-    this.#known.set(pid, { groups, atMs: nowMs });
+    this.#known.set(key, { groups, atMs: nowMs });
     return groups;
   }
 }

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { close, openSync, read, writevSync } from "node:fs";
+import { close, openSync, read, writev, writevSync } from "node:fs";
 
 import type { Log } from "../base/log.ts";
-import { replyHeaderLength } from "../wire/fuse/protocol.ts";
+import { Notification, replyHeaderLength } from "../wire/fuse/protocol.ts";
+import { encodeInvalidation } from "../wire/fuse/reply.ts";
 import { FuseRequest } from "../wire/fuse/request.ts";
 import { readersCount, transferBytes } from "./limits.ts";
 
@@ -11,6 +12,7 @@ export class FuseDevice {
   readonly #descriptor: number;
   readonly #log: Log;
   #ended = false;
+  #invalidating: Promise<void> = Promise.resolve();
   readonly ended: Promise<void>;
   #resolveEnded: () => void = () => {};
 
@@ -50,10 +52,7 @@ export class FuseDevice {
 
   /** `error` is a positive errno, 0 for success. */
   reply(unique: bigint, error: number, payload?: Uint8Array): void {
-    const header = Buffer.alloc(replyHeaderLength);
-    header.writeUInt32LE(replyHeaderLength + (payload?.length ?? 0), 0);
-    header.writeInt32LE(-error, 4);
-    header.writeBigUInt64LE(unique, 8);
+    const header = encodeHeader(unique, -error, payload?.length ?? 0);
     try {
       writevSync(this.#descriptor, payload === undefined ? [header] : [header, payload]);
     } catch (failure) {
@@ -61,6 +60,24 @@ export class FuseDevice {
       const { code } = failure as NodeJS.ErrnoException;
       if (code !== "ENOENT" && code !== "ENODEV") this.#log.warn({ code }, "a reply was refused");
     }
+  }
+
+  /**
+   * Makes the kernel forget attributes and contents of a file. It waits there for pages that this
+   * process still has to bring: never synchronously, and one at a time, so that threads are left to
+   * read requests.
+   */
+  invalidate(nodeId: number): Promise<void> {
+    const payload = encodeInvalidation(nodeId);
+    const header = encodeHeader(0n, Notification.invalidateInode, payload.length);
+    this.#invalidating = this.#invalidating.then(
+      () =>
+        new Promise((resolve) => {
+          // ENOENT: the kernel has nothing of the file.
+          writev(this.#descriptor, [header, payload], () => resolve());
+        }),
+    );
+    return this.#invalidating;
   }
 
   /** Takes the mount away; with `lazy` also while it is in use, or when nobody answers. */
@@ -92,6 +109,15 @@ export class FuseDevice {
     close(this.#descriptor);
     this.#resolveEnded();
   }
+}
+
+/** struct fuse_out_header. */
+function encodeHeader(unique: bigint, error: number, payloadLength: number): Buffer {
+  const header = Buffer.alloc(replyHeaderLength);
+  header.writeUInt32LE(replyHeaderLength + payloadLength, 0);
+  header.writeInt32LE(error, 4);
+  header.writeBigUInt64LE(unique, 8);
+  return header;
 }
 
 /** Runs a system command; throws with what it printed. */

@@ -11,17 +11,30 @@ import { lockRetryFirstMs, lockRetryLimitMs } from "./limits.ts";
 
 const { errno } = constants;
 
+export interface LockForwardingOptions {
+  readonly client: NfsClient;
+  readonly clock: Clock;
+  /** A lock was granted: what others wrote under theirs is to be seen. */
+  readonly locked: (nodeId: number) => Promise<void>;
+  /** A lock will be given up: what was written is to be safe, as others go on from it. */
+  readonly unlocking: (open: OpenFile) => Promise<void>;
+}
+
 /** fcntl(2) and flock(2) locks, which the server keeps for all clients. */
 export class LockForwarding {
   readonly #client: NfsClient;
   readonly #clock: Clock;
+  readonly #locked: LockForwardingOptions["locked"];
+  readonly #unlocking: LockForwardingOptions["unlocking"];
   /** Where an owner holds locks on a file: FLUSH and unlocking need the same open file. */
   readonly #holding = new Map<string, Set<OpenFile>>();
   readonly #waiting = new Set<bigint>();
 
-  constructor(client: NfsClient, clock: Clock) {
+  constructor({ client, clock, locked, unlocking }: LockForwardingOptions) {
     this.#client = client;
     this.#clock = clock;
+    this.#locked = locked;
+    this.#unlocking = unlocking;
   }
 
   async test(request: FuseRequest, open: OpenFile): Promise<Uint8Array> {
@@ -39,6 +52,7 @@ export class LockForwarding {
     const { range, kind, owner } = decodeLock(request);
     const key = keyOf(owner, nodeId);
     if (kind === LockKind.unlock) {
+      await this.#unlocking(open);
       for (const holder of this.#holding.get(key) ?? []) {
         await this.#client.unlock(holder, owner, range);
       }
@@ -59,6 +73,7 @@ export class LockForwarding {
     }
     const holders = this.#holding.get(key) ?? new Set<OpenFile>();
     this.#holding.set(key, holders.add(open));
+    await this.#locked(nodeId);
     return undefined;
   }
 
@@ -75,6 +90,7 @@ export class LockForwarding {
     if (holders === undefined) return;
     this.#holding.delete(key);
     for (const open of holders) {
+      await this.#unlocking(open);
       await this.#client.unlock(open, owner, { start: 0, end: Infinity });
     }
   }

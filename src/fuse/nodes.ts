@@ -8,6 +8,8 @@ export interface FuseNode {
   readonly key: string;
   /** How often the kernel was told of it and has not forgotten it. */
   lookups: number;
+  /** The kernel knows it from a listing, and its name maybe from before others' last changes. */
+  listed: boolean;
 }
 
 /** The kernel's numbers for files, and the server's handles. */
@@ -17,7 +19,7 @@ export class FuseNodes {
   #lastId = rootNodeId;
 
   constructor(root: FileHandle) {
-    this.#add({ id: rootNodeId, handle: root, key: keyOf(root), lookups: 1 });
+    this.#add({ id: rootNodeId, handle: root, key: keyOf(root), lookups: 1, listed: false });
   }
 
   get(id: number): FuseNode | undefined {
@@ -33,7 +35,7 @@ export class FuseNodes {
       return known;
     }
     this.#lastId += 1;
-    return this.#add({ id: this.#lastId, handle, key, lookups: 1 });
+    return this.#add({ id: this.#lastId, handle, key, lookups: 1, listed: false });
   }
 
   forget(id: number, lookups: number): void {

@@ -12,8 +12,9 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Random } from "../base/random.ts";
 import { UserError } from "../cli/user-error.ts";
-import type { Credential, Identities } from "../cloud/contracts/identities.ts";
+import type { Credential } from "../cloud/contracts/identities.ts";
 import type { FileSystems } from "../cloud/efs/file-systems.ts";
+import type { IdentityStore } from "../cloud/iam/identity-store.ts";
 import type { Configuration } from "./configuration.ts";
 
 export interface AgentParts {
@@ -25,7 +26,7 @@ export interface AgentParts {
   readonly docker: Docker;
   readonly network: BridgeNetwork;
   readonly feed: TaskFeed;
-  readonly identities: Identities;
+  readonly identities: IdentityStore;
   readonly fileSystems: FileSystems;
   readonly endpoint: string;
   readonly clock: Clock;
@@ -65,6 +66,11 @@ export async function startAgent(parts: AgentParts): Promise<{ close: () => Prom
     endpointAddress: network.gateway,
     endpointPort: () => port,
     logsFor: (task) => logsClient(parts, task, assume),
+    logsReader: new CloudWatchLogs({
+      endpoint: parts.endpoint,
+      region: configuration.region,
+      credentials: identities.rootKey(),
+    }),
   });
   await agent.start();
   return {

@@ -16,7 +16,13 @@ export class DataDirectory {
 
   constructor(directory: string) {
     this.path = path.resolve(directory);
-    mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(this.path, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      throw new UserError(
+        `The data directory can't be made: ${(error as Error).message}. Name another with --data.`,
+      );
+    }
   }
 
   /** Throws `UserError` where another process has it. */

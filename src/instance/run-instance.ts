@@ -43,7 +43,13 @@ export async function runInstance(options: UpOptions, entry: string): Promise<vo
     process.once("SIGINT", () => resolve());
     process.once("SIGTERM", () => resolve());
   });
-  const close = await start(configuration, directory, entry);
+  let close: () => Promise<void>;
+  try {
+    close = await start(configuration, directory, entry);
+  } catch (error) {
+    directory.unlock();
+    throw error;
+  }
   await stopped;
   await close();
   directory.unlock();

@@ -1,4 +1,5 @@
 import { hostname } from "node:os";
+import { posix } from "node:path";
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -62,7 +63,7 @@ export class FuseDriver implements MountDriver {
       timer = setTimeout(() => reject(error), request.timeoutMs);
     });
     try {
-      const found = await Promise.race([client.connect(root, request.path), late]);
+      const found = await Promise.race([client.connect(root, walked(request.path)), late]);
       if (found.attributes.type === 2) return found;
       throw new MountFailed("not-a-directory", `${request.path} is not a directory`);
     } catch (error) {
@@ -72,6 +73,11 @@ export class FuseDriver implements MountDriver {
       clearTimeout(timer);
     }
   }
+}
+
+/** As the kernel walks it: ".." at the root stays there, and names are bytes. */
+function walked(text: string): string {
+  return Buffer.from(posix.normalize(text)).toString("latin1");
 }
 
 const reasonByStatus: ReadonlyMap<number, MountFailureReason> = new Map([

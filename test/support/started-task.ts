@@ -24,7 +24,9 @@ export class StartedTask {
   }
 
   async describe(): Promise<Task> {
-    const { tasks } = await this.#ecs().describeTasks({ tasks: [this.arn] });
+    // An instance that hangs must fail a test, not hold it for ever.
+    const abortSignal = AbortSignal.timeout(limitMs);
+    const { tasks } = await this.#ecs().describeTasks({ tasks: [this.arn] }, { abortSignal });
     assert.ok(tasks?.[0], `${this.arn} is described`);
     return tasks[0];
   }

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Command } from "commander";
-import type { RegisterTaskDefinitionRequest, Task } from "@aws-sdk/client-ecs";
+import type { Task } from "@aws-sdk/client-ecs";
 
 import type { Api } from "../api.ts";
 import { CommandContext } from "../context.ts";
 import type { Output } from "../output.ts";
 import { readDefinitionFile } from "../run/definition-file.ts";
-import { ensurePrerequisites } from "../run/prerequisites.ts";
+import { checkRoles, ensurePrerequisites } from "../run/prerequisites.ts";
 import { taskAddress, taskId } from "../task-lookup.ts";
 import { UserError } from "../user-error.ts";
 
@@ -23,8 +23,13 @@ export function runCommand(environment: NodeJS.ProcessEnv): Command {
       const { api, output } = new CommandContext(command, environment);
       const file = readDefinitionFile(path);
       for (const warning of file.warnings) output.warn(warning);
+      checkRoles(api, file);
+      // First, as the API checks the definition then, and before anything is made for it.
+      const { taskDefinition } = await api.ecs.registerTaskDefinition(file.definition);
+      const arn = taskDefinition?.taskDefinitionArn;
+      output.step(`registered ${arn}`);
       await ensurePrerequisites(api, file, (what) => output.step(`made ${what}`));
-      const task = await runTask(api, options, file.definition, output);
+      const task = await runTask(api, options, arn);
       const settled = options.detach ? task : await untilRunning(api, options, task, output);
       output.data(settled, () => [`task ${taskId(settled)} at ${taskAddress(settled) ?? "-"}`]);
     });
@@ -41,12 +46,8 @@ interface RunOptions {
 async function runTask(
   api: Api,
   options: RunOptions,
-  definition: RegisterTaskDefinitionRequest,
-  output: Output,
+  taskDefinition: string | undefined,
 ): Promise<Task> {
-  const registered = await api.ecs.registerTaskDefinition(definition);
-  const taskDefinition = registered.taskDefinition?.taskDefinitionArn;
-  output.step(`registered ${taskDefinition}`);
   const started = await api.ecs.runTask({
     cluster: options.cluster,
     taskDefinition,

@@ -54,9 +54,22 @@ function parse(file: string, text: string): RegisterTaskDefinitionRequest {
     value !== null &&
     "family" in value &&
     "containerDefinitions" in value;
-  if (isDefinition) return value as RegisterTaskDefinitionRequest;
-  throw new UserError(
-    `${file} is not a task definition: it needs "family" and "containerDefinitions", ` +
-      "as for `aws ecs register-task-definition --cli-input-json`.",
-  );
+  if (!isDefinition) {
+    throw new UserError(
+      `${file} is not a task definition: it needs "family" and "containerDefinitions", ` +
+        "as for `aws ecs register-task-definition --cli-input-json`.",
+    );
+  }
+  const definition = value as RegisterTaskDefinitionRequest;
+  for (const name of ["containerDefinitions", "volumes"] as const) {
+    if (isListOfObjects(definition[name] ?? [])) continue;
+    throw new UserError(`${file} is not a task definition: "${name}" has to be a list of objects.`);
+  }
+  return definition;
+}
+
+/** What else is wrong with the definition the API says; it is walked through before that. */
+function isListOfObjects(value: unknown): boolean {
+  const isObject = (each: unknown): boolean => typeof each === "object" && each !== null;
+  return Array.isArray(value) && value.every(isObject);
 }

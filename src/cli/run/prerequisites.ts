@@ -8,6 +8,13 @@ import type { DefinitionFile, EfsVolume } from "./definition-file.ts";
 import { ensureFileSystem } from "./file-system-prerequisites.ts";
 import { isMissing } from "./is-missing.ts";
 
+/** Throws `UserError` for a role that can't be made here; nothing is made yet. */
+export function checkRoles(api: Api, { definition }: DefinitionFile): void {
+  for (const arn of [definition.taskRoleArn, definition.executionRoleArn]) {
+    if (arn !== undefined) roleName(arn, api.session.accountId);
+  }
+}
+
 /** Calls `made` with a sentence for each thing that it made. */
 export async function ensurePrerequisites(
   api: Api,

@@ -1,8 +1,9 @@
 import * as ec2 from "@aws-sdk/client-ec2";
 
+import { page } from "../contracts/page.ts";
 import type { Operation, Service } from "../contracts/service.ts";
 import { reading } from "./dry-run.ts";
-import { byIds, filtered } from "./filters.ts";
+import { byIds, describePages, filtered } from "./filters.ts";
 import { groupOperations } from "./security-group-operations.ts";
 import type { InterfaceRecord, SubnetRecord, VpcRecord } from "./records.ts";
 import type { VpcNetwork } from "./vpc-network.ts";
@@ -31,7 +32,8 @@ export function ec2Service(network: VpcNetwork): Service {
 function describeVpcs(network: VpcNetwork): Operation {
   return reading("DescribeVpcs", (input: ec2.DescribeVpcsRequest, { accountId }) => {
     const idOf = (vpc: VpcRecord): string => vpc.vpcId;
-    const found = byIds(network.vpcs.list(), input.VpcIds, idOf, "InvalidVpcID.NotFound");
+    const kind = { what: "vpc ID", code: "InvalidVpcID.NotFound" };
+    const found = byIds(network.vpcs.list(), input.VpcIds, idOf, kind);
     const vpcs = filtered(found, input.Filters, {
       "vpc-id": idOf,
       "is-default": () => "true",
@@ -39,8 +41,10 @@ function describeVpcs(network: VpcNetwork): Operation {
       cidr: (vpc) => vpc.cidrBlock,
       state: () => "available",
     });
+    const { items, next } = page(vpcs, input.NextToken, input.MaxResults, describePages);
     return {
-      Vpcs: vpcs.map(({ vpcId, cidrBlock }) => ({
+      NextToken: next,
+      Vpcs: items.map(({ vpcId, cidrBlock }) => ({
         VpcId: vpcId,
         CidrBlock: cidrBlock,
         IsDefault: true,
@@ -56,7 +60,8 @@ function describeSubnets(network: VpcNetwork): Operation {
   return reading("DescribeSubnets", (input: ec2.DescribeSubnetsRequest, call) => {
     const idOf = (subnet: SubnetRecord): string => subnet.subnetId;
     const all = network.subnets.list();
-    const found = byIds(all, input.SubnetIds, idOf, "InvalidSubnetID.NotFound");
+    const kind = { what: "subnet ID", code: "InvalidSubnetID.NotFound" };
+    const found = byIds(all, input.SubnetIds, idOf, kind);
     const subnets = filtered(found, input.Filters, {
       "subnet-id": idOf,
       "vpc-id": (subnet) => subnet.vpcId,
@@ -66,8 +71,10 @@ function describeSubnets(network: VpcNetwork): Operation {
       "cidr-block": (subnet) => subnet.cidrBlock,
       state: () => "available",
     });
+    const { items, next } = page(subnets, input.NextToken, input.MaxResults, describePages);
     return {
-      Subnets: subnets.map((subnet) => ({
+      NextToken: next,
+      Subnets: items.map((subnet) => ({
         SubnetId: subnet.subnetId,
         SubnetArn: `arn:aws:ec2:${call.region}:${call.accountId}:subnet/${subnet.subnetId}`,
         VpcId: subnet.vpcId,
@@ -96,8 +103,8 @@ function describeZones(network: VpcNetwork): Operation {
         ZoneType: "availability-zone",
       }));
       zones.sort((a, b) => (a.ZoneName < b.ZoneName ? -1 : 1));
-      const code = "InvalidParameterValue";
-      const found = byIds(zones, input.ZoneNames, (zone) => zone.ZoneName, code);
+      const kind = { what: "availability zone", code: "InvalidParameterValue" };
+      const found = byIds(zones, input.ZoneNames, (zone) => zone.ZoneName, kind);
       return { AvailabilityZones: found };
     },
   );
@@ -107,8 +114,8 @@ function describeInterfaces(network: VpcNetwork): Operation {
   return reading("DescribeNetworkInterfaces", (input: ec2.DescribeNetworkInterfacesRequest) => {
     const idOf = (found: InterfaceRecord): string => found.networkInterfaceId;
     const all = network.interfaces.list();
-    const code = "InvalidNetworkInterfaceID.NotFound";
-    const found = byIds(all, input.NetworkInterfaceIds, idOf, code);
+    const kind = { what: "networkInterface ID", code: "InvalidNetworkInterfaceID.NotFound" };
+    const found = byIds(all, input.NetworkInterfaceIds, idOf, kind);
     const interfaces = filtered(found, input.Filters, {
       "network-interface-id": idOf,
       "subnet-id": (each) => each.subnetId,
@@ -118,8 +125,10 @@ function describeInterfaces(network: VpcNetwork): Operation {
       "addresses.private-ip-address": (each) => each.address,
       description: (each) => each.description,
     });
+    const { items, next } = page(interfaces, input.NextToken, input.MaxResults, describePages);
     return {
-      NetworkInterfaces: interfaces.map((each) => ({
+      NextToken: next,
+      NetworkInterfaces: items.map((each) => ({
         NetworkInterfaceId: each.networkInterfaceId,
         SubnetId: each.subnetId,
         VpcId: each.vpcId,

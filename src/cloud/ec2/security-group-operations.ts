@@ -1,10 +1,11 @@
 import type * as ec2 from "@aws-sdk/client-ec2";
 
 import { ApiError } from "../../wire/aws/api-error.ts";
+import { page } from "../contracts/page.ts";
 import { type Call, type Operation, operation } from "../contracts/service.ts";
 import { parseRange } from "./addresses.ts";
 import { reading, refuseDryRun } from "./dry-run.ts";
-import { byIds, filtered } from "./filters.ts";
+import { byIds, describePages, filtered } from "./filters.ts";
 import type { GroupRecord, Rule } from "./records.ts";
 import type { VpcNetwork } from "./vpc-network.ts";
 
@@ -24,16 +25,21 @@ export function groupOperations(network: VpcNetwork): Record<string, Operation> 
 function describeGroups(network: VpcNetwork): Operation {
   return reading("DescribeSecurityGroups", (input: ec2.DescribeSecurityGroupsRequest, call) => {
     const idOf = (group: GroupRecord): string => group.groupId;
-    const found = byIds(network.groups.list(), input.GroupIds, idOf, "InvalidGroup.NotFound");
+    const kind = { what: "security group", code: "InvalidGroup.NotFound" };
+    const nameOf = (group: GroupRecord): string => group.groupName;
+    const named = byIds(network.groups.list(), input.GroupNames, nameOf, kind);
+    const found = byIds(named, input.GroupIds, idOf, kind);
     const groups = filtered(found, input.Filters, {
       "group-id": idOf,
-      "group-name": (group) => group.groupName,
+      "group-name": nameOf,
       "vpc-id": (group) => group.vpcId,
       description: (group) => group.description,
     });
-    const names = input.GroupNames ?? [];
-    const named = groups.filter(({ groupName }) => names.length === 0 || names.includes(groupName));
-    return { SecurityGroups: named.map((group) => describeGroup(group, call)) };
+    const { items, next } = page(groups, input.NextToken, input.MaxResults, describePages);
+    return {
+      NextToken: next,
+      SecurityGroups: items.map((group) => describeGroup(group, call)),
+    };
   });
 }
 
@@ -53,6 +59,10 @@ function createGroup(network: VpcNetwork): Operation {
       if (GroupName === "" || GroupName === "default" || GroupName.startsWith("sg-")) {
         throw new ApiError("InvalidParameterValue", `Invalid value '${GroupName}' for GroupName`);
       }
+      if (Description === "") {
+        const message = "The request must contain the parameter GroupDescription";
+        throw new ApiError("MissingParameter", message);
+      }
       const taken = network.groups
         .list()
         .some((group) => group.vpcId === vpcId && group.groupName === GroupName);
@@ -63,9 +73,17 @@ function createGroup(network: VpcNetwork): Operation {
         );
       }
       const group = network.createGroup(GroupName, Description, vpcId);
+      for (const { Key = "", Value = "" } of (input.TagSpecifications ?? []).flatMap(tagsOf)) {
+        group.tags.push({ Key, Value });
+      }
+      network.saveGroup(group);
       return { GroupId: group.groupId, SecurityGroupArn: groupArn(group.groupId, call) };
     },
   });
+}
+
+function tagsOf({ Tags }: ec2.TagSpecification): ec2.Tag[] {
+  return Tags ?? [];
 }
 
 function deleteGroup(network: VpcNetwork): Operation {
@@ -176,11 +194,7 @@ function rulesOf(network: VpcNetwork, direction: Rule["direction"], input: Rules
     CidrIp === undefined ? [] : [{ IpProtocol, FromPort, ToPort, IpRanges: [{ CidrIp }] }];
   const permissions: ec2.IpPermission[] = [...(input.IpPermissions ?? []), ...simple];
   return permissions.flatMap((permission) => {
-    const ports = {
-      protocol: permission.IpProtocol ?? "-1",
-      fromPort: permission.FromPort ?? -1,
-      toPort: permission.ToPort ?? -1,
-    };
+    const ports = portsOf(permission);
     const ranges = (permission.IpRanges ?? []).map(({ CidrIp: cidr = "", Description }) => {
       checkCidr(cidr);
       const description = Description === undefined ? {} : { description: Description };
@@ -193,6 +207,24 @@ function rulesOf(network: VpcNetwork, direction: Rule["direction"], input: Rules
     });
     return [...ranges, ...groups];
   });
+}
+
+const protocols: Readonly<Record<string, string>> = { "1": "icmp", "6": "tcp", "17": "udp" };
+
+/** The protocol by its usual name, with the ports that it has. */
+function portsOf({ IpProtocol = "-1", FromPort = -1, ToPort = -1 }: ec2.IpPermission) {
+  const protocol = protocols[IpProtocol] ?? IpProtocol.toLowerCase();
+  if (protocol === "-1") return { protocol, fromPort: -1, toPort: -1 };
+  if (!/^(tcp|udp|icmp|icmpv6|\d{1,3})$/.test(protocol)) {
+    const message = `Invalid value '${IpProtocol}' for IP protocol. Unknown protocol.`;
+    throw new ApiError("InvalidParameterValue", message);
+  }
+  const hasPorts = protocol === "tcp" || protocol === "udp";
+  if (hasPorts && !(FromPort >= 0 && FromPort <= ToPort && ToPort <= 65_535)) {
+    const message = `Invalid ${protocol.toUpperCase()} port range: ${FromPort} to ${ToPort}.`;
+    throw new ApiError("InvalidParameterValue", message);
+  }
+  return { protocol, fromPort: FromPort, toPort: ToPort };
 }
 
 function checkCidr(cidr: string): void {

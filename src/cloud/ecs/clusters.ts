@@ -3,7 +3,9 @@ import type * as ecs from "@aws-sdk/client-ecs";
 import type { Store } from "../../store/store.ts";
 import { Table } from "../../store/table.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
+import { page } from "../contracts/page.ts";
 import { type Call, type Operation, operation } from "../contracts/service.ts";
+import { listPages } from "./limits.ts";
 import type { Tasks } from "./tasks.ts";
 
 interface ClusterRecord {
@@ -87,9 +89,11 @@ export function clusterOperations(clusters: Clusters, tasks: Tasks): Record<stri
     }),
     ListClusters: operation({
       authorize: () => ({ action: "ListClusters", resource: "*" }),
-      handle: (_input: ecs.ListClustersRequest, call) => ({
-        clusterArns: clusters.list().map(({ name }) => clusterArn(name, call)),
-      }),
+      handle: (input: ecs.ListClustersRequest, call) => {
+        const { nextToken, maxResults } = input;
+        const { items, next } = page(clusters.list(), nextToken, maxResults, listPages);
+        return { clusterArns: items.map(({ name }) => clusterArn(name, call)), nextToken: next };
+      },
     }),
     DeleteCluster: operation({
       authorize: (input: ecs.DeleteClusterRequest, call) => ({

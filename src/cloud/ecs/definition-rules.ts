@@ -88,6 +88,17 @@ const taskRules: readonly Rule[] = [
     isFargate(definition) && definition.pidMode === "host"
       ? "Tasks using the Fargate launch type do not support pidMode 'host'"
       : undefined,
+  (definition) =>
+    isFargate(definition) && definition.ipcMode !== undefined
+      ? "Fargate compatible task definitions do not support ipcMode"
+      : undefined,
+  ({ cpu, containerDefinitions = [] }) => {
+    const limit = parseCpu(cpu ?? "");
+    const sum = containerDefinitions.reduce((total, each) => total + (each.cpu ?? 0), 0);
+    return limit !== undefined && sum > limit
+      ? "The sum of all container 'cpu' values cannot be greater than the task-level 'cpu' value"
+      : undefined;
+  },
   ({ ephemeralStorage }) => {
     const size = ephemeralStorage?.sizeInGiB;
     if (size === undefined) return undefined;
@@ -107,6 +118,13 @@ const volumeRules: readonly VolumeRule[] = [
     isFargate(definition) && dockerVolumeConfiguration !== undefined
       ? "Fargate compatible task definitions do not support dockerVolumeConfiguration"
       : undefined,
+  (volume) => {
+    const { host, efsVolumeConfiguration: efs, dockerVolumeConfiguration: docker } = volume;
+    const { fsxWindowsFileServerVolumeConfiguration: fsx, s3filesVolumeConfiguration: s3 } = volume;
+    return [host, efs, docker, fsx, s3].filter((each) => each !== undefined).length > 1
+      ? "When the volume parameter is specified, only one volume configuration type should be used."
+      : undefined;
+  },
   ({ efsVolumeConfiguration: efs }) =>
     efs !== undefined && !/^(arn:aws[-a-z]*:.*\/)?fs-[0-9a-f]{8,40}$/.test(efs.fileSystemId ?? "")
       ? `Invalid EFS file system ID '${efs.fileSystemId}'.`
@@ -132,6 +150,10 @@ const volumeRules: readonly VolumeRule[] = [
     efs?.authorizationConfig?.iam === "ENABLED" && efs.transitEncryption !== "ENABLED"
       ? "EFS IAM authorization requires TransitEncryption to be enabled"
       : undefined,
+  ({ efsVolumeConfiguration: efs }) =>
+    efs?.transitEncryptionPort !== undefined && efs.transitEncryption !== "ENABLED"
+      ? "TransitEncryptionPort requires that TransitEncryption is enabled"
+      : undefined,
   ({ efsVolumeConfiguration: efs }, { taskRoleArn }) =>
     efs?.authorizationConfig?.iam === "ENABLED" && taskRoleArn === undefined
       ? "EFS IAM authorization requires a task role"
@@ -154,6 +176,28 @@ const containerRules: readonly ContainerRule[] = [
     hostname !== undefined && networkMode === "awsvpc"
       ? "hostname is not supported on container when networkMode=awsvpc"
       : undefined,
+  (container, { networkMode }) => {
+    if (networkMode !== "awsvpc") return undefined;
+    const { dnsServers = [], extraHosts = [], disableNetworking } = container;
+    const found =
+      (dnsServers.length > 0 && "DNS servers are") ||
+      (extraHosts.length > 0 && "Extra hosts are") ||
+      (disableNetworking && "Disable Networking is");
+    return found ? `${found} not supported on container when networkMode=awsvpc` : undefined;
+  },
+  (container, definition) => {
+    const unsupported = isFargate(definition) ? unsupportedSetting(container) : undefined;
+    return unsupported && `Fargate compatible task definitions do not support ${unsupported}`;
+  },
+  ({ linuxParameters }, definition) => {
+    const added = linuxParameters?.capabilities?.add ?? [];
+    const refused = isFargate(definition) && added.find((each) => each !== "SYS_PTRACE");
+    return refused ? `${refused} is not allowed on Fargate.` : undefined;
+  },
+  ({ resourceRequirements = [] }, definition) =>
+    isFargate(definition) && resourceRequirements.some(({ type }) => type === "GPU")
+      ? "Tasks using the Fargate launch type do not support GPU resource requirements"
+      : undefined,
   ({ portMappings = [] }, { networkMode }) =>
     networkMode === "awsvpc" &&
     portMappings.some(
@@ -165,17 +209,20 @@ const containerRules: readonly ContainerRule[] = [
     const unknown = mountPoints.find(
       ({ sourceVolume }) => !volumes.some(({ name }) => name === sourceVolume),
     );
-    return unknown && `Unknown volume '${unknown.sourceVolume}'.`;
+    return unknown && `Unknown volume '${unknown.sourceVolume}'`;
   },
-  ({ name, dependsOn = [] }, { containerDefinitions = [] }) => {
+  ({ dependsOn = [] }, { containerDefinitions = [] }) => {
     const unknown = dependsOn.find(
       (each) => !containerDefinitions.some((other) => other.name === each.containerName),
     );
     return (
-      unknown &&
-      `Cannot depend on container ${unknown.containerName} because it does not exist (${name})`
+      unknown && `Cannot depend on container ${unknown.containerName} because it does not exist`
     );
   },
+  ({ memory, memoryReservation }) =>
+    memory !== undefined && memoryReservation !== undefined && memory < memoryReservation
+      ? "'memory' must be greater than or equal to 'memoryReservation'"
+      : undefined,
   ({ name, memory }, definition) => {
     const limit = parseMemory(definition.memory ?? "");
     return memory !== undefined && limit !== undefined && memory > limit
@@ -208,4 +255,18 @@ const containerRules: readonly ContainerRule[] = [
     isFargate(definition) && /\.dkr\.ecr\./.test(image) && !definition.executionRoleArn
       ? "Fargate requires task definition to have execution role ARN to support ECR images."
       : undefined,
+  ({ secrets = [] }, { executionRoleArn }) =>
+    secrets.length > 0 && executionRoleArn === undefined
+      ? "When you are specifying container secrets, you must also specify a value for " +
+        "'executionRoleArn'."
+      : undefined,
 ];
+
+function unsupportedSetting(container: ContainerDefinition): string | undefined {
+  const { dockerSecurityOptions = [], linuxParameters } = container;
+  const { devices = [], sharedMemorySize, maxSwap } = linuxParameters ?? {};
+  if (dockerSecurityOptions.length > 0) return "dockerSecurityOptions";
+  if (devices.length > 0) return "devices";
+  if (sharedMemorySize !== undefined) return "sharedMemorySize";
+  return maxSwap === undefined ? undefined : "maxSwap";
+}

@@ -3,6 +3,7 @@ import type * as ecs from "@aws-sdk/client-ecs";
 import type { Store } from "../../store/store.ts";
 import { Table } from "../../store/table.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
+import { page } from "../contracts/page.ts";
 import {
   type AuthorizationNeed,
   type Call,
@@ -10,6 +11,7 @@ import {
   operation,
 } from "../contracts/service.ts";
 import { checkDefinition } from "./definition-rules.ts";
+import { listPages } from "./limits.ts";
 import { parseCpu, parseMemory } from "./task-size.ts";
 
 /** Registered definitions, with times as numbers, by family and revision. */
@@ -24,9 +26,8 @@ export class TaskDefinitions {
     checkDefinition(input);
     const family = input.family!;
     const revision = (this.#revisions(family).at(-1)?.revision ?? 0) + 1;
-    const { tags: _tags, ...given } = input;
     const definition: StoredDefinition = {
-      ...given,
+      ...input,
       family,
       revision,
       taskDefinitionArn: definitionArn(`${family}:${revision}`, call),
@@ -45,15 +46,26 @@ export class TaskDefinitions {
 
   /** By family (the newest active one), `family:revision` or ARN. Throws ClientException. */
   find(given: string | undefined): ecs.TaskDefinition {
+    const found = this.#find(given);
+    if (found !== undefined) return describe(found);
+    throw new ApiError("ClientException", "Unable to describe task definition.");
+  }
+
+  get(given: string | undefined): ecs.TaskDefinition | undefined {
+    const found = this.#find(given);
+    return found && describe(found);
+  }
+
+  tags(given: string | undefined): readonly ecs.Tag[] {
+    return this.#find(given)?.tags ?? [];
+  }
+
+  #find(given: string | undefined): StoredDefinition | undefined {
     const name = (given ?? "").split("/").at(-1)!;
     const [family = "", revision] = name.split(":");
     const revisions = this.#revisions(family);
-    const found =
-      revision === undefined
-        ? revisions.findLast(({ status }) => status === "ACTIVE")
-        : revisions.find((each) => String(each.revision) === revision);
-    if (found !== undefined) return describe(found);
-    throw new ApiError("ClientException", "Unable to describe task definition.");
+    if (revision === undefined) return revisions.findLast(({ status }) => status === "ACTIVE");
+    return revisions.find((each) => String(each.revision) === revision);
   }
 
   list(prefix: string | undefined, status: string): string[] {
@@ -93,9 +105,11 @@ type StoredDefinition = Omit<ecs.TaskDefinition, "registeredAt"> & {
   readonly revision: number;
   readonly taskDefinitionArn: string;
   readonly registeredAtMs: number;
+  readonly tags?: readonly ecs.Tag[] | undefined;
 };
 
-function describe({ registeredAtMs, ...definition }: StoredDefinition): ecs.TaskDefinition {
+function describe(stored: StoredDefinition): ecs.TaskDefinition {
+  const { registeredAtMs, tags: _tags, ...definition } = stored;
   return { ...definition, registeredAt: new Date(registeredAtMs) };
 }
 
@@ -151,7 +165,7 @@ export function definitionOperations(definitions: TaskDefinitions): Record<strin
       authorize: anywhere("DescribeTaskDefinition"),
       handle: (input: ecs.DescribeTaskDefinitionRequest) => ({
         taskDefinition: definitions.find(input.taskDefinition),
-        tags: [],
+        tags: input.include?.includes("TAGS") ? definitions.tags(input.taskDefinition) : [],
       }),
     }),
     DeregisterTaskDefinition: operation({
@@ -164,14 +178,19 @@ export function definitionOperations(definitions: TaskDefinitions): Record<strin
       authorize: anywhere("ListTaskDefinitions"),
       handle: (input: ecs.ListTaskDefinitionsRequest) => {
         const arns = definitions.list(input.familyPrefix, input.status ?? "ACTIVE");
-        return { taskDefinitionArns: input.sort === "DESC" ? arns.toReversed() : arns };
+        const sorted = input.sort === "DESC" ? arns.toReversed() : arns;
+        const { items, next } = page(sorted, input.nextToken, input.maxResults, listPages);
+        return { taskDefinitionArns: items, nextToken: next };
       },
     }),
     ListTaskDefinitionFamilies: operation({
       authorize: anywhere("ListTaskDefinitionFamilies"),
-      handle: (input: ecs.ListTaskDefinitionFamiliesRequest) => ({
-        families: definitions.families(input.familyPrefix ?? "", input.status ?? "ACTIVE"),
-      }),
+      handle: (input: ecs.ListTaskDefinitionFamiliesRequest) => {
+        const { familyPrefix = "", status = "ACTIVE" } = input;
+        const found = definitions.families(familyPrefix, status);
+        const { items, next } = page(found, input.nextToken, input.maxResults, listPages);
+        return { families: items, nextToken: next };
+      },
     }),
   };
 }

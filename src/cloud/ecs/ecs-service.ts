@@ -6,10 +6,11 @@ import type { Store } from "../../store/store.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
 import type { Identities } from "../contracts/identities.ts";
 import type { Network } from "../contracts/network.ts";
+import { page } from "../contracts/page.ts";
 import { type Call, type Operation, operation, type Service } from "../contracts/service.ts";
 import { clusterArn, clusterOperations, Clusters } from "./clusters.ts";
 import { definitionOperations, passRoles, TaskDefinitions } from "./definitions.ts";
-import { describeTasksCount } from "./limits.ts";
+import { describeTasksCount, listPages } from "./limits.ts";
 import { runTask } from "./run-task.ts";
 import { describeTask } from "./task-description.ts";
 import type { TaskRecord } from "./task-record.ts";
@@ -44,7 +45,7 @@ export function ecsService(options: EcsOptions): { service: Service; tasks: Task
             resource: taskDefinitionArnOf(input.taskDefinition, call),
             conditions: { "ecs:cluster": [clusterArn(nameOf(input.cluster), call)] },
           },
-          ...passRoles([input.overrides?.taskRoleArn, input.overrides?.executionRoleArn]),
+          ...passRoles(rolesOf(definitions, input)),
         ],
         handle: (input: ecs.RunTaskRequest, call) => runTask(context, input, call),
       }),
@@ -58,6 +59,15 @@ export function ecsService(options: EcsOptions): { service: Service; tasks: Task
 
 function nameOf(given: string | undefined): string {
   return (given ?? "default").split("/").at(-1)!;
+}
+
+/** Of the overrides, else of the definition; nothing is handed over where that isn't known. */
+function rolesOf(definitions: TaskDefinitions, { taskDefinition, overrides }: ecs.RunTaskRequest) {
+  const definition = definitions.get(taskDefinition);
+  return [
+    overrides?.taskRoleArn ?? definition?.taskRoleArn,
+    overrides?.executionRoleArn ?? definition?.executionRoleArn,
+  ];
 }
 
 function taskDefinitionArnOf(given: string | undefined, { region, accountId }: Call): string {
@@ -78,8 +88,11 @@ function inCluster(tasks: Tasks, cluster: string, given: string): TaskRecord | u
 
 function describeTasks(clusters: Clusters, tasks: Tasks): Operation {
   return operation({
-    authorize: (input: ecs.DescribeTasksRequest, call) =>
-      (input.tasks ?? []).map((task) => onTask("DescribeTasks", input.cluster, task, call)),
+    authorize: ({ tasks: given = [], cluster }: ecs.DescribeTasksRequest, call) => {
+      // Nobody learns anything without the permission, not even by asking for nothing.
+      const wanted = given.length === 0 ? ["*"] : given;
+      return wanted.map((task) => onTask("DescribeTasks", cluster, task, call));
+    },
     handle: (input: ecs.DescribeTasksRequest, call) => {
       const cluster = clusters.find(input.cluster);
       const given = input.tasks ?? [];
@@ -120,12 +133,8 @@ function listTasks(clusters: Clusters, tasks: Tasks): Operation {
             (input.serviceName === undefined || task.group === `service:${input.serviceName}`) &&
             (input.launchType === undefined || task.launchType === input.launchType),
         );
-      const start = input.nextToken === undefined ? 0 : Number(input.nextToken);
-      const end = start + Math.min(input.maxResults ?? describeTasksCount, describeTasksCount);
-      return {
-        taskArns: found.slice(start, end).map(({ taskArn }) => taskArn),
-        ...(end < found.length && { nextToken: String(end) }),
-      };
+      const { items, next } = page(found, input.nextToken, input.maxResults, listPages);
+      return { taskArns: items.map(({ taskArn }) => taskArn), nextToken: next };
     },
   });
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type * as ecs from "@aws-sdk/client-ecs";
 
 import { randomHex } from "../../base/random.ts";
@@ -35,8 +36,10 @@ export function runTask(
   const known = tasks
     .list()
     .filter((task) => task.clientToken !== undefined && task.clientToken === input.clientToken);
-  if (known.length > 0)
+  if (known.length > 0) {
+    checkSameRequest(known[0]!, input, cluster, definition);
     return { tasks: known.map((task) => describeTask(task, true)), failures: [] };
+  }
   checkRequest(input, definition);
   const place = placement(context, input);
   checkRoles(options, definition, input);
@@ -54,6 +57,27 @@ export function runTask(
     made.push(task);
   }
   return { tasks: made.map((task) => describeTask(task, true)), failures };
+}
+
+/** A token that was used stands for the same request only (facts §3.3). */
+function checkSameRequest(
+  known: TaskRecord,
+  input: ecs.RunTaskRequest,
+  cluster: string,
+  definition: ecs.TaskDefinition,
+): void {
+  const isSame =
+    known.clusterName === cluster &&
+    known.definition.taskDefinitionArn === definition.taskDefinitionArn &&
+    known.startedBy === input.startedBy &&
+    isDeepStrictEqual(known.overrides, overridesOf(input));
+  if (isSame) return;
+  const message = "The client token was used for a request with other parameters.";
+  throw new ApiError("ConflictException", message);
+}
+
+function overridesOf({ overrides }: ecs.RunTaskRequest): ecs.TaskOverride {
+  return { containerOverrides: [], ...overrides };
 }
 
 function checkRequest(input: ecs.RunTaskRequest, definition: ecs.TaskDefinition): void {
@@ -188,7 +212,7 @@ function newRecord(
     clusterArn: clusterArn(cluster, call),
     clusterName: cluster,
     definition,
-    overrides: { containerOverrides: [], ...input.overrides },
+    overrides: overridesOf(input),
     group: input.group ?? `family:${definition.family}`,
     ...(input.startedBy !== undefined && { startedBy: input.startedBy }),
     launchType: "FARGATE",

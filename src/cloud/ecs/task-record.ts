@@ -73,6 +73,12 @@ export function afterReport(task: TaskRecord, report: TaskReport): TaskRecord {
     const known = containers[container.name];
     if (known !== undefined) containers[container.name] = { ...known, ...container };
   }
+  if (lastStatus === "STOPPED") {
+    // Those that never ran, or whose end nobody saw, have stopped too.
+    for (const [name, known] of Object.entries(containers)) {
+      containers[name] = { ...known, lastStatus };
+    }
+  }
   const stopCode = task.stopCode ?? report.stopCode;
   const reason = task.stoppedReason ?? report.stoppedReason?.slice(0, stoppedReasonLimit);
   const ends = order.indexOf(lastStatus) > order.indexOf("RUNNING") || stopCode !== undefined;

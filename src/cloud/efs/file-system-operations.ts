@@ -102,13 +102,8 @@ function newRecord(
   nowMs: number,
 ): FileSystemRecord {
   const { ProvisionedThroughputInMibps, AvailabilityZoneName } = input;
-  const isProvisioned = input.ThroughputMode === "provisioned";
-  if (isProvisioned !== (ProvisionedThroughputInMibps !== undefined)) {
-    throw new ApiError(
-      "BadRequest",
-      "ProvisionedThroughputInMibps goes with the throughput mode provisioned, and with no other.",
-    );
-  }
+  const broken = brokenRule(input);
+  if (broken !== undefined) throw new ApiError("BadRequest", broken);
   return {
     fileSystemId,
     creationToken,
@@ -122,6 +117,28 @@ function newRecord(
     ...(AvailabilityZoneName !== undefined && { availabilityZoneName: AvailabilityZoneName }),
     tags: [],
   };
+}
+
+/** What of the input doesn't go together, in EFS's sentences (facts §2.11). */
+function brokenRule(input: efs.CreateFileSystemRequest): string | undefined {
+  const { ThroughputMode: mode = "bursting", ProvisionedThroughputInMibps, KmsKeyId } = input;
+  const isMaxIo = input.PerformanceMode === "maxIO";
+  if (mode === "provisioned" && ProvisionedThroughputInMibps === undefined) {
+    return "Provisioned throughput must be set for file systems that use provisioned throughput mode.";
+  }
+  if (mode !== "provisioned" && ProvisionedThroughputInMibps !== undefined) {
+    return `Provisioned throughput can't be set for file systems that use ${mode} throughput mode.`;
+  }
+  if (mode === "elastic" && isMaxIo) {
+    return "Elastic throughput is not available for file systems using MaxIO performance mode.";
+  }
+  if (isMaxIo && input.AvailabilityZoneName !== undefined) {
+    return "Unsupported performance mode provided.";
+  }
+  if (KmsKeyId !== undefined && !input.Encrypted) {
+    return "The encrypted parameter must be set to true to create an encrypted file system.";
+  }
+  return undefined;
 }
 
 function describe(

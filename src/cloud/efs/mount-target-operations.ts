@@ -136,7 +136,10 @@ function refuseSecondTarget(fileSystems: FileSystems, fileSystemId: string, subn
 
 function checkGroups(groups: readonly string[]): void {
   if (groups.length <= securityGroupsLimit) return;
-  throw new ApiError("SecurityGroupLimitExceeded", "A mount target has at most 5 security groups.");
+  throw new ApiError(
+    "SecurityGroupLimitExceeded",
+    "The maximum number of security groups per interface has been reached.",
+  );
 }
 
 /** EC2's codes as EFS has them. */

@@ -77,6 +77,9 @@ export function page<T>(
   if (!Number.isInteger(start) || start < 0) {
     throw new ApiError("BadRequest", "The marker is not one that this service gave.");
   }
+  if (limit !== undefined && !(limit >= 1)) {
+    throw new ApiError("BadRequest", "A page has at least one item.");
+  }
   const end = start + Math.min(limit ?? 100, 1000);
   const more = end < records.length;
   return {

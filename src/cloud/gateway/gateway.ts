@@ -144,6 +144,13 @@ export class Gateway {
     if (authorization === undefined) {
       throw refusal(protocol, "signature", "The Authorization header is not AWS4-HMAC-SHA256's.");
     }
+    const unsigned = mustBeSigned.find(
+      (name) => request.headers[name] !== undefined && !authorization.signedHeaders.includes(name),
+    );
+    if (unsigned !== undefined) {
+      const message = `'${unsigned}' must be a 'SignedHeader' in the AWS Authorization.`;
+      throw refusal(protocol, "signature", message);
+    }
     const signedAtMs = parseAmzDate(request.headers["x-amz-date"]);
     const nowMs = clock.nowMs();
     if (signedAtMs === undefined || Math.abs(nowMs - signedAtMs) > clockSkewMs) {
@@ -215,6 +222,9 @@ export class Gateway {
   }
 }
 
+/** Headers that change what a request means: nobody on the way may. */
+const mustBeSigned = ["host", "x-amz-date", "x-amz-target", "x-amz-security-token"];
+
 async function readRequest(incoming: IncomingMessage): Promise<HttpRequest> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -226,8 +236,9 @@ async function readRequest(incoming: IncomingMessage): Promise<HttpRequest> {
   const url = incoming.url ?? "/";
   const mark = url.indexOf("?");
   const headers: Record<string, string | undefined> = {};
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    headers[name] = Array.isArray(value) ? value.join(",") : value;
+  // Joined as SigV4 signs them: without the space that Node puts between repeated ones.
+  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
+    headers[name] = values?.join(",");
   }
   return {
     method: incoming.method ?? "GET",

@@ -3,7 +3,8 @@ import * as iam from "@aws-sdk/client-iam";
 import type { Clock } from "../../base/clock.ts";
 import { MalformedPolicy, parsePolicy } from "../../policy/parse.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
-import { type Operation, operation, type Service } from "../contracts/service.ts";
+import { page } from "../contracts/page.ts";
+import { type Call, type Operation, operation, type Service } from "../contracts/service.ts";
 import type { IdentityStore } from "./identity-store.ts";
 import type { AccessKey, Entity, ManagedPolicy } from "./records.ts";
 
@@ -49,11 +50,16 @@ export class IamService {
     kind: "role" | "user",
     handle: (input: Input, name: string) => Output,
   ): Operation<Input, Output> {
-    const nameOf = (input: Input): string =>
-      (input as Record<string, string>)[`${namesOf[kind]}Name`] ?? "";
+    // Users who name nobody mean themselves.
+    const nameOf = (input: Input, { principal }: Call): string =>
+      (input as Record<string, string>)[`${namesOf[kind]}Name`] ??
+      (kind === "user" && principal.kind === "user" ? principal.userName : "");
     return operation({
-      authorize: (input: Input) => ({ action, resource: this.#arn(kind, nameOf(input)) }),
-      handle: (input: Input) => handle(input, nameOf(input)),
+      authorize: (input: Input, call) => ({
+        action,
+        resource: this.#arn(kind, nameOf(input, call)),
+      }),
+      handle: (input: Input, call) => handle(input, nameOf(input, call)),
     });
   }
 
@@ -62,6 +68,10 @@ export class IamService {
       CreateRole: this.#row("CreateRole", "role", (input: iam.CreateRoleRequest, name) => {
         const trustPolicy = checkPolicy(input.AssumeRolePolicyDocument);
         const { Description, MaxSessionDuration } = input;
+        const seconds = MaxSessionDuration ?? 3600;
+        if (seconds < 3600 || seconds > 43_200) {
+          throw new ApiError("ValidationError", "MaxSessionDuration must be from 3600 to 43200.");
+        }
         const role = this.#create("role", name, input, {
           trustPolicy,
           ...(Description !== undefined && { description: Description }),
@@ -74,10 +84,10 @@ export class IamService {
       })),
       ListRoles: operation({
         authorize: () => ({ action: "ListRoles", resource: "*" }),
-        handle: () => ({
-          Roles: this.#identities.entities.list("role/").map(describeRole),
-          IsTruncated: false,
-        }),
+        handle: (input: iam.ListRolesRequest) => {
+          const { items, more } = paged(this.#under("role", input.PathPrefix), input);
+          return { Roles: items.map(describeRole), ...more };
+        },
       }),
       UpdateAssumeRolePolicy: this.#row(
         "UpdateAssumeRolePolicy",
@@ -121,10 +131,10 @@ export class IamService {
       })),
       ListUsers: operation({
         authorize: () => ({ action: "ListUsers", resource: "*" }),
-        handle: () => ({
-          Users: this.#identities.entities.list("user/").map(describeUser),
-          IsTruncated: false,
-        }),
+        handle: (input: iam.ListUsersRequest) => {
+          const { items, more } = paged(this.#under("user", input.PathPrefix), input);
+          return { Users: items.map(describeUser), ...more };
+        },
       }),
       DeleteUser: this.#row("DeleteUser", "user", (_input: iam.DeleteUserRequest, name) => {
         if (this.#keysOf(name).length > 0) {
@@ -145,10 +155,10 @@ export class IamService {
       ListAccessKeys: this.#row(
         "ListAccessKeys",
         "user",
-        (_input: iam.ListAccessKeysRequest, name) => ({
-          AccessKeyMetadata: this.#keysOf(name).map(describeKey),
-          IsTruncated: false,
-        }),
+        (input: iam.ListAccessKeysRequest, name) => {
+          const { items, more } = paged(this.#keysOf(name), input);
+          return { AccessKeyMetadata: items.map(describeKey), ...more };
+        },
       ),
       DeleteAccessKey: this.#row(
         "DeleteAccessKey",
@@ -203,7 +213,10 @@ export class IamService {
       }),
       ListPolicies: operation({
         authorize: () => ({ action: "ListPolicies", resource: "*" }),
-        handle: () => ({ Policies: policies.list().map(describePolicy), IsTruncated: false }),
+        handle: (input: iam.ListPoliciesRequest) => {
+          const { items, more } = paged(policies.list(), input);
+          return { Policies: items.map(describePolicy), ...more };
+        },
       }),
       DeletePolicy: operation({
         authorize: onPolicy("DeletePolicy"),
@@ -222,13 +235,12 @@ export class IamService {
   #createPolicy(input: iam.CreatePolicyRequest): iam.CreatePolicyResponse {
     const { policies } = this.#identities;
     const path = input.Path ?? "/";
-    const arn = `arn:aws:iam::${this.#accountId}:policy${path}${input.PolicyName}`;
-    if (policies.get(arn) !== undefined) {
-      throw exists(`A policy called ${input.PolicyName} already exists.`);
-    }
+    const name = policyName(input.PolicyName);
+    const arn = `arn:aws:iam::${this.#accountId}:policy${path}${name}`;
+    if (policies.get(arn) !== undefined) throw exists(`A policy called ${name} already exists.`);
     const policy: ManagedPolicy = {
       arn,
-      name: input.PolicyName!,
+      name,
       path,
       id: this.#identities.uniqueId("ANPA"),
       document: checkPolicy(input.PolicyDocument),
@@ -241,7 +253,12 @@ export class IamService {
 
   #inlinePolicyOperations(kind: "role" | "user"): Record<string, Operation> {
     const noun = namesOf[kind];
-    type Input = { PolicyName?: string; PolicyDocument?: string };
+    type Input = {
+      PolicyName?: string;
+      PolicyDocument?: string;
+      Marker?: string;
+      MaxItems?: number;
+    };
     const find = (name: string, policyName = ""): string => {
       const text = this.#entity(kind, name).inlinePolicies[policyName];
       if (text === undefined) throw missing(`The ${kind} policy with name ${policyName}`);
@@ -250,7 +267,7 @@ export class IamService {
     return {
       [`Put${noun}Policy`]: this.#row(`Put${noun}Policy`, kind, (input: Input, name) => {
         const entity = this.#entity(kind, name);
-        entity.inlinePolicies[input.PolicyName ?? ""] = checkPolicy(input.PolicyDocument);
+        entity.inlinePolicies[policyName(input.PolicyName)] = checkPolicy(input.PolicyDocument);
         this.#save(entity);
       }),
       [`Get${noun}Policy`]: this.#row(`Get${noun}Policy`, kind, (input: Input, name) => ({
@@ -264,10 +281,11 @@ export class IamService {
         delete entity.inlinePolicies[input.PolicyName ?? ""];
         this.#save(entity);
       }),
-      [`List${noun}Policies`]: this.#row(`List${noun}Policies`, kind, (_input: Input, name) => ({
-        PolicyNames: Object.keys(this.#entity(kind, name).inlinePolicies),
-        IsTruncated: false,
-      })),
+      [`List${noun}Policies`]: this.#row(`List${noun}Policies`, kind, (input: Input, name) => {
+        const names = Object.keys(this.#entity(kind, name).inlinePolicies);
+        const { items, more } = paged(names, input);
+        return { PolicyNames: items, ...more };
+      }),
     };
   }
 
@@ -359,6 +377,11 @@ export class IamService {
     this.#identities.changed();
   }
 
+  #under(kind: "role" | "user", pathPrefix = "/"): Entity[] {
+    const all = this.#identities.entities.list(`${kind}/`);
+    return all.filter(({ path }) => path.startsWith(pathPrefix));
+  }
+
   #keysOf(userName: string): AccessKey[] {
     return this.#identities.keys.list().filter((key) => key.userName === userName);
   }
@@ -367,6 +390,23 @@ export class IamService {
     const entity = this.#identities.entities.get(`${kind}/${name}`);
     return entity?.arn ?? `arn:aws:iam::${this.#accountId}:${kind}/${name}`;
   }
+}
+
+interface PageRequest {
+  readonly Marker?: string | undefined;
+  readonly MaxItems?: number | undefined;
+}
+
+/** A page as IAM tells of it (IAM API reference: 100 items, at most 1000). */
+function paged<T>(all: readonly T[], { Marker, MaxItems }: PageRequest) {
+  const rules = { least: 1, usual: 100, most: 1000, errorCode: "ValidationError" };
+  const { items, next } = page(all, Marker, MaxItems, rules);
+  return { items, more: { IsTruncated: next !== undefined, Marker: next } };
+}
+
+function policyName(name = ""): string {
+  if (/^[\w+=,.@-]{1,128}$/.test(name)) return name;
+  throw new ApiError("ValidationError", `The name "${name}" is not a valid policy name.`);
 }
 
 function checkPolicy(text: string | undefined): string {

@@ -4,7 +4,7 @@ import type { Random } from "../../base/random.ts";
 import type { PolicyDocument } from "../../policy/document.ts";
 import { type AccessRequest, decide, type Decision } from "../../policy/evaluate.ts";
 import { parsePolicy } from "../../policy/parse.ts";
-import type { Principal } from "../../policy/principal.ts";
+import { type Principal, principalArn } from "../../policy/principal.ts";
 import type { Store } from "../../store/store.ts";
 import { Table } from "../../store/table.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
@@ -127,10 +127,15 @@ export class IdentityStore implements Identities {
     };
     // Whom the trust policy names may; the caller's own policies were asked by the gateway.
     if (!decide(wanted, { identity: [], resource: trust }).allowed && by.kind !== "root") {
-      const who = by.kind === "service" ? by.service : JSON.stringify(by);
-      throw new ApiError("AccessDenied", `${who} is not authorized to assume ${roleArn}.`, {
-        status: 403,
-      });
+      const who = `User: ${principalArn(by)}`;
+      const message = `${who} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`;
+      throw new ApiError("AccessDenied", message, { status: 403 });
+    }
+    if (by.kind !== "service" && request.durationSeconds > (role.maxSessionSeconds ?? 3600)) {
+      throw new ApiError(
+        "ValidationError",
+        "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+      );
     }
     return this.#makeSession(role, sessionName, request.durationSeconds);
   }

@@ -2,6 +2,7 @@ import * as logs from "@aws-sdk/client-cloudwatch-logs";
 
 import type { Store } from "../../store/store.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
+import { page, type PageRules } from "../contracts/page.ts";
 import { type Call, type Operation, operation, type Service } from "../contracts/service.ts";
 import { type LogEvent, type LogGroup, type LogStream, LogStore } from "./log-store.ts";
 
@@ -9,8 +10,20 @@ const groupPattern = /^[.\-_/#A-Za-z0-9]{1,512}$/;
 const streamPattern = /^[^:*]{1,512}$/;
 const batchEventsLimit = 10_000;
 const batchBytesLimit = 1_048_576;
+const batchSpanMs = 86_400_000;
 const eventOverheadBytes = 26;
 const pageEventsLimit = 10_000;
+const describePages: PageRules = {
+  least: 1,
+  usual: 50,
+  most: 50,
+  errorCode: "InvalidParameterException",
+};
+/** Days that PutRetentionPolicy knows (CloudWatch Logs API reference). */
+const retentionDays: ReadonlySet<number> = new Set([
+  1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
+  3653,
+]);
 const futureLimitMs = 2 * 3_600_000;
 const pastLimitMs = 14 * 86_400_000;
 
@@ -79,8 +92,10 @@ function groupOperations(store: LogStore): Record<string, Operation> {
       }),
       handle: (input: logs.DescribeLogGroupsRequest, call) => {
         const groups = store.groups.list(input.logGroupNamePrefix ?? "");
+        const { items, next } = page(groups, input.nextToken, input.limit, describePages);
         return {
-          logGroups: groups.map((group) => ({
+          nextToken: next,
+          logGroups: items.map((group) => ({
             logGroupName: group.name,
             creationTime: Math.floor(group.createdAtMs),
             retentionInDays: group.retentionDays,
@@ -96,7 +111,9 @@ function groupOperations(store: LogStore): Record<string, Operation> {
       authorize: onGroup("PutRetentionPolicy"),
       handle: (input: logs.PutRetentionPolicyRequest) => {
         const group = needGroup(store, input.logGroupName);
-        store.groups.put(group.name, { ...group, retentionDays: input.retentionInDays! });
+        const days = input.retentionInDays ?? 0;
+        if (!retentionDays.has(days)) throw invalid(`Events can't be kept for ${days} days.`);
+        store.groups.put(group.name, { ...group, retentionDays: days });
       },
     }),
   };
@@ -127,8 +144,10 @@ function streamOperations(store: LogStore): Record<string, Operation> {
         const group = needGroup(store, input.logGroupName);
         const prefix = input.logStreamNamePrefix ?? "";
         const streams = store.streams(group.name).filter(({ name }) => name.startsWith(prefix));
+        const { items, next } = page(streams, input.nextToken, input.limit, describePages);
         return {
-          logStreams: streams.map((stream) => ({
+          nextToken: next,
+          logStreams: items.map((stream) => ({
             logStreamName: stream.name,
             creationTime: Math.floor(stream.createdAtMs),
             firstEventTimestamp: stream.firstEventMs,
@@ -186,6 +205,10 @@ function putLogEvents(store: LogStore): Operation {
 function checkBatch(events: readonly logs.InputLogEvent[]): void {
   if (events.length === 0) throw invalid("A batch has at least one event.");
   if (events.length > batchEventsLimit) throw invalid("A batch has at most 10,000 events.");
+  const [first] = events;
+  if ((events.at(-1)?.timestamp ?? 0) - (first?.timestamp ?? 0) > batchSpanMs) {
+    throw invalid("The batch of log events cannot span more than 24 hours.");
+  }
   let bytes = 0;
   let last = 0;
   for (const { message = "", timestamp = 0 } of events) {

@@ -1,6 +1,6 @@
 import * as sts from "@aws-sdk/client-sts";
 
-import { principalArn } from "../../policy/principal.ts";
+import { type Principal, principalArn } from "../../policy/principal.ts";
 import { ApiError } from "../../wire/aws/api-error.ts";
 import type { Identities } from "../contracts/identities.ts";
 import { type Call, operation, type Service } from "../contracts/service.ts";
@@ -41,12 +41,20 @@ export function stsService(identities: Identities): Service {
               `DurationSeconds must be between ${shortestSeconds} and ${longestSeconds}.`,
             );
           }
-          const session = identities.assumeRole({
-            roleArn: input.RoleArn ?? "",
-            sessionName: input.RoleSessionName ?? "",
-            durationSeconds,
-            by: principal,
-          });
+          const sessionName = input.RoleSessionName ?? "";
+          if (!/^[\w+=,.@-]{2,64}$/.test(sessionName)) {
+            const message = `The session name "${sessionName}" is not valid.`;
+            throw new ApiError("ValidationError", message);
+          }
+          if (input.Policy !== undefined || input.PolicyArns !== undefined) {
+            // To ignore them would give the session more than was asked for.
+            const message = "Mooring does not have session policies yet.";
+            throw new ApiError("NotImplemented", message, { status: 501 });
+          }
+          const roleArn = input.RoleArn ?? "";
+          const session = hidingRoles(principal, roleArn, () =>
+            identities.assumeRole({ roleArn, sessionName, durationSeconds, by: principal }),
+          );
           const assumed = session.principal;
           return {
             Credentials: {
@@ -64,4 +72,16 @@ export function stsService(identities: Identities): Service {
       }),
     },
   };
+}
+
+/** Who may not assume a role isn't told whether there is one. */
+function hidingRoles<T>(principal: Principal, roleArn: string, assume: () => T): T {
+  try {
+    return assume();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "NoSuchEntityException") throw error;
+    const who = `User: ${principalArn(principal)}`;
+    const message = `${who} is not authorized to perform: sts:AssumeRole on resource: ${roleArn}`;
+    throw new ApiError("AccessDenied", message, { status: 403 });
+  }
 }

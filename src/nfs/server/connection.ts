@@ -43,6 +43,8 @@ export interface ConnectionContext {
 
 const lastFragment = 0x8000_0000;
 const outputCapacity = 64 * 1024;
+/** Bytes after which replies go out though more requests wait: longer buffers are of no use. */
+const flushAt = 512 * 1024;
 
 /**
  * One client's connection: takes RPC records off the stream, runs them in order, and sends what
@@ -126,6 +128,7 @@ export class Connection {
     try {
       for (let record = this.#records.next(); record; record = this.#records.next()) {
         this.#answer(record.bytes, record.start, record.end);
+        if (this.#output.length >= flushAt) this.#flush();
       }
     } catch (error) {
       // What can't be told apart into calls can't be answered; the client connects anew.
