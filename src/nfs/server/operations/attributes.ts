@@ -91,6 +91,7 @@ export function attributeChange(attributes: SettableAttributes): AttributeChange
   const { owner, ownerGroup, ...rest } = attributes;
   if (rest.mode !== undefined && rest.mode > 0o7777) return Status.INVAL;
   if (!isTime(rest.accessTime) || !isTime(rest.modifyTime)) return Status.INVAL;
+  if (owner === "" || ownerGroup === "") return Status.INVAL;
   const uid = owner === undefined ? undefined : idOf(owner);
   const gid = ownerGroup === undefined ? undefined : idOf(ownerGroup);
   if (uid === null || gid === null) return Status.BADOWNER;

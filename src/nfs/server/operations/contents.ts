@@ -80,16 +80,20 @@ function refuseContents(
   access: number,
 ): StatusCode | undefined {
   if (inode.type !== "file") return notFile(compound, inode);
-  if (isSpecial(compound.effective(given))) {
-    const wanted = access === ShareAccess.read ? AccessBit.read : AccessBit.modify;
-    const failure = mayUse(compound, inode, wanted);
-    return failure && statusOf(failure);
-  }
+  if (isSpecial(compound.effective(given))) return refuseUser(compound, inode, access);
   const found = compound.find(given);
   if (typeof found === "number") return found;
   const open = found.kind === "lock" ? found.open : found;
   if (open.inode !== inode) return Status.BAD_STATEID;
-  return (open.access & access) === 0 ? Status.OPENMODE : undefined;
+  if ((open.access & access) === 0) return Status.OPENMODE;
+  // Somebody else's stateid gives no right that one doesn't have (RFC 7530 §16.36.5).
+  return open.uid === compound.caller.uid ? undefined : refuseUser(compound, inode, access);
+}
+
+function refuseUser(compound: Compound, inode: Inode, access: number): StatusCode | undefined {
+  const wanted = access === ShareAccess.read ? AccessBit.read : AccessBit.modify;
+  const failure = mayUse(compound, inode, wanted);
+  return failure && statusOf(failure);
 }
 
 function notFile(compound: Compound, inode: Inode): StatusCode {

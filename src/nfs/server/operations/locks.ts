@@ -21,8 +21,9 @@ export function lock(compound: Compound): StatusCode {
   const given = decodeStateid(reader);
   const lockSeqid = reader.uint32();
   let lockOwner = "";
+  let clientId: [number, number] | undefined;
   if (isNewOwner) {
-    reader.skip(8);
+    clientId = [reader.uint32(), reader.uint32()];
     lockOwner = reader.byteString(opaqueLimit);
   }
   const wanted = { type, reclaim, range, isNewOwner, given, lockOwner };
@@ -33,6 +34,10 @@ export function lock(compound: Compound): StatusCode {
   }
   const work = (): StatusCode => {
     if (compound.minorVersion === 1) return lockWanted(compound, wanted);
+    // NFSv4.1 has the session to say who it is (RFC 8881 §18.10.3).
+    if (clientId?.[0] !== given.other0 || clientId[1] !== given.other1) {
+      return Status.STALE_CLIENTID;
+    }
     const owner = compound.owner("lock", lockOwner);
     // A lock owner that begins begins with the seqid that it brings.
     if (!compound.holdsLocks(lockOwner)) owner.sequence = undefined;

@@ -139,7 +139,12 @@ function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
     const denied = refuseAccess(compound, inode, wanted);
     if (denied !== undefined) return denied;
   }
-  const held = compound.state.open(compound.client, wanted.owner, inode, wanted.access);
+  const held = compound.state.open(compound.client, {
+    owner: wanted.owner,
+    uid: compound.caller.uid,
+    inode,
+    access: wanted.access,
+  });
   if (held === undefined) return Status.DQUOT;
   const { writer } = compound;
   const stateid = compound.stateidOf(held);

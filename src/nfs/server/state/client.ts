@@ -66,6 +66,8 @@ export interface Open {
   readonly client: Client;
   readonly key: string;
   readonly owner: string;
+  /** Whose permissions were looked at. */
+  readonly uid: number;
   readonly inode: Inode;
   /** ShareAccess bits. */
   access: number;

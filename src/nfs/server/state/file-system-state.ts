@@ -1,5 +1,5 @@
 import type { Clock } from "../../../base/clock.ts";
-import type { FileSystem, Inode } from "../../../files/file-system.ts";
+import type { FileSystem } from "../../../files/file-system.ts";
 import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
 import { clientsLimit, courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
 import { Client, type Lock, type Open, openKey } from "./client.ts";
@@ -169,7 +169,8 @@ export class FileSystemState {
   }
 
   /** Opens a file for an owner, or widens what it has; undefined past the client's limit. */
-  open(client: Client, owner: string, inode: Inode, access: number): Open | undefined {
+  open(client: Client, opening: Opening): Open | undefined {
+    const { owner, inode, access } = opening;
     const key = openKey(owner, inode.number);
     const known = client.opens.get(key);
     if (known !== undefined) {
@@ -185,9 +186,7 @@ export class FileSystemState {
       seqid: 1,
       client,
       key,
-      owner,
-      inode,
-      access,
+      ...opening,
       opened: [access],
       locks: new Map(),
     };
@@ -254,6 +253,9 @@ export class FileSystemState {
     return this.#lastNumber;
   }
 }
+
+/** What is opened, by whom and for what (ShareAccess bits). */
+export type Opening = Pick<Open, "owner" | "uid" | "inode" | "access">;
 
 function ownerKey(client: Pick<Client, "owner" | "confirmed" | "minorVersion">): string {
   return `${client.minorVersion} ${client.confirmed} ${client.owner}`;

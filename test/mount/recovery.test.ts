@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { mkdir, open, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
+import { after, afterEach, before, beforeEach, test } from "node:test";
+
+import { eventually } from "../support/eventually.ts";
+import { Instance } from "../support/instance.ts";
+import { endAll, type Mount, MountedFileSystem } from "../support/mounted.ts";
+import { Python } from "../support/python.ts";
+import { TcpProxy } from "../support/tcp-proxy.ts";
+
+let instance: Instance;
+let fileSystem: MountedFileSystem;
+let mount: Mount;
+let file: string;
+let count = 0;
+/** What a test started beside the instance. */
+const started: { end(): Promise<void> }[] = [];
+
+before(async () => {
+  instance = await Instance.start();
+  fileSystem = await MountedFileSystem.create(instance);
+  mount = await fileSystem.mount();
+});
+beforeEach(() => {
+  count += 1;
+  file = `file-${count}`;
+});
+afterEach(() => endAll(...started.splice(0)));
+after(() => endAll(fileSystem, instance));
+
+function start(script: string, ...args: readonly string[]): Python {
+  const program = new Python(script, args);
+  started.push(program);
+  return program;
+}
+
+/**
+ * Writes records of 1000 bytes, each with its number, and says how far it got; `fsync` after each
+ * when told so. Ends with what it reads back through the same descriptor.
+ */
+const recordsScript = `
+import os, sys
+name, how, records = sys.argv[1], sys.argv[2], int(sys.argv[3])
+file = os.open(name, os.O_RDWR | os.O_CREAT)
+def record(number): return f"{number:999}\\n".encode()
+for number in range(records):
+    os.write(file, record(number))
+    if how == "fsync": os.fsync(file)
+    print(number, flush=True)
+    if sys.stdin.readline().strip() == "enough": break
+for at in range(number + 1):
+    found = os.pread(file, 1000, at * 1000)
+    assert found == record(at), (at, found[-20:], os.fstat(file).st_size)
+assert os.fstat(file).st_size == (number + 1) * 1000
+os.close(file)
+print("whole", flush=True)
+`;
+
+/** The contents that the records make. */
+function records(length: number): string {
+  return Array.from({ length }, (_, number) => `${String(number).padStart(999)}\n`).join("");
+}
+
+/** Lets the program write up to a record. */
+async function writeUntil(program: Python, last: number): Promise<void> {
+  for (;;) {
+    const number = Number(await program.line());
+    if (number === last) return;
+    program.say("on");
+  }
+}
+
+for (const how of ["fsync", "no fsync"]) {
+  test(`a writer with ${how} doesn't notice that the server was killed, and nothing is lost`, async () => {
+    const other = await fileSystem.mount();
+    const program = start(recordsScript, mount.at(file), how, "300");
+    for (const last of [99, 199]) {
+      await writeUntil(program, last);
+      const restarted = instance.crashAndStart();
+      program.say("on");
+      await restarted;
+    }
+    await writeUntil(program, 299);
+    program.say("enough");
+    assert.equal(await program.line(), "whole");
+    assert.equal(await readFile(other.at(file), "utf8"), records(300));
+  });
+}
+
+test("what was written and not yet synchronised is read back after the server was killed", async () => {
+  const program = start(recordsScript, mount.at(file), "no fsync", "50");
+  await writeUntil(program, 49);
+  await instance.crashAndStart();
+  program.say("enough");
+  assert.equal(await program.line(), "whole");
+  assert.equal((await stat(mount.at(file))).size, 50_000);
+});
+
+test("a mapped file keeps what was written to it while the server was away", async () => {
+  const script = `
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.ftruncate(file, 1 << 20)
+with mmap.mmap(file, 1 << 20) as memory:
+    memory[0:5] = b"begin"; print("mapped", flush=True); sys.stdin.readline()
+    memory[-3:] = b"end"; memory.flush(); os.fsync(file)
+print("flushed", flush=True)
+`;
+  const program = start(script, mount.at(file));
+  assert.equal(await program.line(), "mapped");
+  await instance.moor.end("SIGKILL");
+  program.say("on");
+  await instance.moor.up();
+  assert.equal(await program.line(), "flushed");
+  const bytes = await readFile(mount.at(file));
+  assert.equal(bytes.toString("latin1", 0, 5), "begin");
+  assert.equal(bytes.toString("latin1", 2 ** 20 - 3), "end");
+});
+
+test("names that are made and removed while the server is killed are made and removed once", async () => {
+  const script = `
+import os, sys
+os.chdir(sys.argv[1])
+for number in range(200):
+    os.mkdir(f"directory-{number}"); os.rename(f"directory-{number}", f"renamed-{number}")
+    os.close(os.open(f"file-{number}", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    os.link(f"file-{number}", f"link-{number}"); os.unlink(f"file-{number}")
+    if number % 50 == 0: print(number, flush=True)
+print("done", flush=True)
+`;
+  await mkdir(mount.at(file));
+  const program = start(script, mount.at(file));
+  for (const number of ["0", "50", "100"]) {
+    assert.equal(await program.line(), number);
+    await instance.crashAndStart();
+  }
+  assert.equal(await program.line(), "150");
+  assert.equal(await program.line(), "done");
+  const wanted = Array.from({ length: 200 }, (_, number) => number);
+  assert.deepEqual(
+    (await readdir(mount.at(file))).sort(),
+    wanted.flatMap((number) => [`link-${number}`, `renamed-${number}`]).sort(),
+  );
+});
+
+test("an unlinked open file survives the server, and is gone when it is closed", async () => {
+  const kept = await open(mount.at(file), "w+");
+  await kept.write("before");
+  await unlink(mount.at(file));
+  await instance.crashAndStart();
+  await kept.write(" and after", 6);
+  await kept.sync();
+  const { buffer, bytesRead } = await kept.read(Buffer.alloc(100), 0, 100, 0);
+  assert.equal(buffer.toString("utf8", 0, bytesRead), "before and after");
+  await kept.close();
+});
+
+/** Takes a lock, and gives it up when told so. */
+const lockScript = `
+import fcntl, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+lock = fcntl.lockf if sys.argv[2] == "fcntl" else fcntl.flock
+try: lock(file, fcntl.LOCK_EX | (0 if sys.argv[3] == "wait" else fcntl.LOCK_NB))
+except BlockingIOError: print("refused", flush=True)
+else:
+    print("locked", flush=True); sys.stdin.readline()
+    lock(file, fcntl.LOCK_UN); print("unlocked", flush=True)
+`;
+
+for (const kind of ["fcntl", "flock"]) {
+  test(`a ${kind} lock is still held after the server was killed, and still waited for`, async () => {
+    const other = await fileSystem.mount();
+    const holder = start(lockScript, mount.at(file), kind, "try");
+    assert.equal(await holder.line(), "locked");
+    const waiting = start(lockScript, other.at(file), kind, "wait");
+    await instance.crashAndStart();
+    const trying = start(lockScript, other.at(file), kind, "try");
+    assert.equal(await trying.line(), "refused");
+    holder.say("on");
+    assert.equal(await holder.line(), "unlocked");
+    assert.equal(await waiting.line(), "locked");
+  });
+}
+
+test("cut connections are made again, and neither writers nor locks notice", async () => {
+  const proxy = await TcpProxy.start(fileSystem.address, instance.nfsPort);
+  started.push(proxy);
+  const through = await fileSystem.mount({
+    options: ["tls", "iam", "mounttargetip=127.0.0.1"],
+    port: proxy.port,
+  });
+  const holder = start(lockScript, through.at(`${file}-lock`), "fcntl", "try");
+  assert.equal(await holder.line(), "locked");
+  const program = start(recordsScript, through.at(file), "fsync", "300");
+  for (const last of [50, 100, 150, 200, 250]) {
+    await writeUntil(program, last);
+    const { accepted } = proxy;
+    program.say("on");
+    proxy.cut();
+    await eventually("another connection", () => proxy.accepted > accepted);
+  }
+  await writeUntil(program, 299);
+  program.say("enough");
+  assert.equal(await program.line(), "whole");
+  assert.equal(await readFile(mount.at(file), "utf8"), records(300));
+  const trying = start(lockScript, mount.at(`${file}-lock`), "fcntl", "try");
+  assert.equal(await trying.line(), "refused");
+  await holder.end();
+  await through.end();
+});
+
+test("an application waits while the server is away, and goes on when it is back", async () => {
+  await writeFile(mount.at(file), "contents");
+  await instance.moor.end("SIGKILL");
+  const reading = readFile(mount.at(file), "utf8");
+  const listing = readdir(mount.directory);
+  await instance.moor.up();
+  assert.equal(await reading, "contents");
+  assert.ok((await listing).includes(file));
+});
+
+test("umount of a directory in use says so, and --lazy takes it away", async () => {
+  const used = await fileSystem.mount();
+  const kept = await open(used.at(file), "w");
+  const refused = await used.unmount();
+  assert.notEqual(refused.exitCode, 0);
+  assert.match(refused.stderr, /is in use; end what uses it, or add --lazy/);
+  await kept.write("still here");
+  assert.equal((await used.unmount("--lazy")).exitCode, 0);
+  assert.equal(await used.isMounted(), false);
+  await kept.write(" and now");
+  await kept.close();
+  assert.equal(await readFile(mount.at(file), "utf8"), "still here and now");
+  await eventually("the end of its process", () => !used.isServed);
+  const again = await used.unmount();
+  assert.match(again.stderr, /Nothing is mounted on/);
+});
+
+test("with the server dead a mount is refused, and umount takes a mount away", async () => {
+  const gone = await fileSystem.mount();
+  await writeFile(gone.at(file), "contents");
+  await instance.moor.end("SIGKILL");
+  try {
+    const refused = await fileSystem.mountRefused({
+      options: ["tls", "iam", `mounttargetip=${fileSystem.address}`],
+    });
+    assert.equal(refused.stderr, "moor: b'mount.nfs4: Connection refused'\n");
+    assert.equal((await gone.unmount()).exitCode, 0);
+    assert.equal(await gone.isMounted(), false);
+    await eventually("the end of its process", () => !gone.isServed);
+  } finally {
+    await instance.moor.up();
+  }
+  assert.equal(await readFile(mount.at(file), "utf8"), "contents");
+});
