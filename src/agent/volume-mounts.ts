@@ -1,5 +1,6 @@
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { Volume } from "@aws-sdk/client-ecs";
@@ -79,8 +80,8 @@ export class VolumeMounts {
   /** Ends what a crash left half done, while the task's network is still there for a goodbye. */
   async abandon(directory: string): Promise<void> {
     await this.unmount(directory);
-    await until(() => helpersOf(directory).length === 0);
-    for (const pid of helpersOf(directory)) process.kill(pid, "SIGKILL");
+    await until(async () => (await helpersOf(directory)).length === 0);
+    for (const pid of await helpersOf(directory)) process.kill(pid, "SIGKILL");
     await this.unmount(directory);
   }
 
@@ -121,24 +122,24 @@ async function processEnded(pidFile: string): Promise<void> {
 }
 
 /** Returns when it is so, or after the time that a goodbye may take. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let waitedMs = 0; waitedMs < goodbyeMs && !condition(); waitedMs += pollMs) {
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; waitedMs < goodbyeMs && !(await condition()); waitedMs += pollMs) {
     await delay(pollMs);
   }
 }
 
 /** The processes that were started to mount something there. */
-function helpersOf(directory: string): number[] {
-  const pids = readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => pid > 0);
-  return pids.filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes(directory);
-    } catch {
-      return false;
-    }
-  });
+async function helpersOf(directory: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
+  const all = await Promise.all(pids.map(async (pid) => ({ pid, given: await argumentsOf(pid) })));
+  return all.filter(({ given }) => given.includes(directory)).map(({ pid }) => pid);
+}
+
+/** A process that waits for a dead mount may keep whoever asks for its arguments waiting too. */
+async function argumentsOf(pid: number): Promise<string[]> {
+  const read = readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const text = await Promise.race([read, delay(goodbyeMs, "", { ref: false })]);
+  return text.split("\0");
 }
 
 function isMounted(directory: string): boolean {

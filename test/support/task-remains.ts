@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type Docker from "dockerode";
@@ -19,7 +20,7 @@ export const noRemains: Remains = { containers: [], networks: [], mounts: [], pr
 /** What an instance has on this machine; a mount's process gets a moment to end after it. */
 export async function remainsOf(docker: Docker, dataDirectory: string): Promise<Remains> {
   const startedMs = Date.now();
-  while (processesOf(dataDirectory).length > 0 && Date.now() - startedMs < goodbyeMs) {
+  while ((await processesOf(dataDirectory)).length > 0 && Date.now() - startedMs < goodbyeMs) {
     await delay(50);
   }
   const filters = { label: [`mooring.instance=${dataDirectory}`] };
@@ -29,7 +30,7 @@ export async function remainsOf(docker: Docker, dataDirectory: string): Promise<
     containers: containers.map(({ Names, Id }) => Names[0] ?? Id),
     networks: networks.map(({ Name }) => Name),
     mounts: mountsBelow(dataDirectory),
-    processes: processesOf(dataDirectory),
+    processes: await processesOf(dataDirectory),
   };
 }
 
@@ -60,16 +61,15 @@ export function mountsBelow(directory: string): string[] {
 }
 
 /** Those with the data directory among their arguments. */
-function processesOf(dataDirectory: string): number[] {
-  return readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => pid > 0 && argumentsOf(pid).includes(dataDirectory));
+async function processesOf(dataDirectory: string): Promise<number[]> {
+  const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0);
+  const all = await Promise.all(pids.map(async (pid) => ({ pid, given: await argumentsOf(pid) })));
+  return all.filter(({ given }) => given.includes(dataDirectory)).map(({ pid }) => pid);
 }
 
-function argumentsOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  } catch {
-    return [];
-  }
+/** A process that waits for a dead mount may keep whoever asks for its arguments waiting too. */
+async function argumentsOf(pid: number): Promise<string[]> {
+  const read = readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const text = await Promise.race([read, delay(goodbyeMs, "", { ref: false })]);
+  return text.split("\0");
 }
