@@ -9,7 +9,13 @@ ensureDebianPackages(["awscli", "gcc", "libc6-dev", "iproute2", "iptables"]);
 await ensureContainerEngine();
 
 run(["tools/check.ts"]);
-run(["--test", "--test-concurrency=1", "--test-reporter=spec", ...systemTestFiles()]);
+run([
+  "--test",
+  "--test-concurrency=1",
+  "--test-timeout=600000",
+  "--test-reporter=spec",
+  ...systemTestFiles(),
+]);
 
 function run(args: readonly string[]): void {
   const ran = spawnSync(process.execPath, args, { stdio: "inherit" });

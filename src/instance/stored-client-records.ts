@@ -4,9 +4,11 @@ import { Table } from "../store/table.ts";
 
 /** NFS clients that may reclaim after a restart, kept beside the cloud's records. */
 export class StoredClientRecords implements ClientRecords {
+  readonly #store: Store;
   readonly #table: Table<{ readonly owner: string }>;
 
   constructor(store: Store) {
+    this.#store = store;
     this.#table = new Table(store, "nfs-clients");
   }
 
@@ -16,10 +18,17 @@ export class StoredClientRecords implements ClientRecords {
 
   add(fileSystem: string, owner: string): void {
     this.#table.put(recordId(fileSystem, owner), { owner });
+    this.#flush();
   }
 
   remove(fileSystem: string, owner: string): void {
     this.#table.remove(recordId(fileSystem, owner));
+    this.#flush();
+  }
+
+  /** Now, not with the next checkpoint: a restart waits for each client that stands here. */
+  #flush(): void {
+    this.#store.whenDurable(this.#store.applied, () => {});
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, open, readdir, readFile, stat, unlink, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 
 import { eventually } from "../support/eventually.ts";
@@ -13,7 +13,10 @@ let fileSystem: MountedFileSystem;
 let mount: Mount;
 let file: string;
 let count = 0;
-/** What a test started beside the instance. */
+/**
+ * What a test started beside the instance. What is open while the server is away is open in these:
+ * a process that starts another waits until the other has closed its copies.
+ */
 const started: { end(): Promise<void> }[] = [];
 
 before(async () => {
@@ -144,15 +147,19 @@ print("done", flush=True)
 });
 
 test("an unlinked open file survives the server, and is gone when it is closed", async () => {
-  const kept = await open(mount.at(file), "w+");
-  await kept.write("before");
-  await unlink(mount.at(file));
+  const script = `
+import os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+os.write(file, b"before"); os.unlink(sys.argv[1])
+print("unlinked", flush=True); sys.stdin.readline()
+os.write(file, b" and after"); os.fsync(file)
+print(os.pread(file, 100, 0).decode(), os.fstat(file).st_nlink, flush=True)
+`;
+  const program = start(script, mount.at(file));
+  assert.equal(await program.line(), "unlinked");
   await instance.crashAndStart();
-  await kept.write(" and after", 6);
-  await kept.sync();
-  const { buffer, bytesRead } = await kept.read(Buffer.alloc(100), 0, 100, 0);
-  assert.equal(buffer.toString("utf8", 0, bytesRead), "before and after");
-  await kept.close();
+  program.say("on");
+  assert.equal(await program.line(), "before and after 0");
 });
 
 /** Takes a lock, and gives it up when told so. */
@@ -211,12 +218,17 @@ test("cut connections are made again, and neither writers nor locks notice", asy
 
 test("an application waits while the server is away, and goes on when it is back", async () => {
   await writeFile(mount.at(file), "contents");
+  const script = `
+import os, sys
+print("starting", flush=True); sys.stdin.readline()
+print(open(sys.argv[1]).read(), os.path.basename(sys.argv[1]) in os.listdir(sys.argv[2]), flush=True)
+`;
+  const program = start(script, mount.at(file), mount.directory);
+  assert.equal(await program.line(), "starting");
   await instance.moor.end("SIGKILL");
-  const reading = readFile(mount.at(file), "utf8");
-  const listing = readdir(mount.directory);
+  program.say("on");
   await instance.moor.up();
-  assert.equal(await reading, "contents");
-  assert.ok((await listing).includes(file));
+  assert.equal(await program.line(), "contents True");
 });
 
 test("umount of a directory in use says so, and --lazy takes it away", async () => {

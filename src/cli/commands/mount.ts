@@ -202,7 +202,9 @@ async function runUmount(directory: string, lazy: boolean): Promise<void> {
   const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
   const mounted = mounts.some((line) => line.split(" ")[1] === resolved.replaceAll(" ", "\\040"));
   if (!mounted) throw new UserError(`Nothing is mounted on ${resolved}.`);
-  const flags = lazy ? ["-l", resolved] : [resolved];
+  // With -d umount(8) finds it in the table of mounts; else it asks the file system, whose server
+  // may be gone.
+  const flags = lazy ? ["-l", resolved] : ["-d", resolved];
   const child = spawn("umount", flags, { stdio: ["ignore", "inherit", "inherit"] });
   const code = await new Promise<number>((resolve) => child.once("close", (c) => resolve(c ?? 1)));
   if (code === 0) return;

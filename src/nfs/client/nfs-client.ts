@@ -15,7 +15,7 @@ import type { FileHandle } from "./compound.ts";
 import { transferLimit, uncommittedLimit } from "./limits.ts";
 import { NamesClient } from "./names-client.ts";
 import { NfsError } from "./nfs-error.ts";
-import { HeldLock, lockLength, OpenFile } from "./open-file.ts";
+import { HeldLock, lockLength, OpenFile, type UncommittedWrite } from "./open-file.ts";
 import {
   decodeFile,
   decodeOpened,
@@ -147,7 +147,7 @@ export class NfsClient {
       await this.unlock(open, lock.owner, { start: 0, end: Infinity });
     }
     this.#open.delete(open);
-    await this.#session.compound(
+    const closing = this.#session.compound(
       open.credential,
       (compound) => {
         compound.putHandle(open.handle);
@@ -161,6 +161,7 @@ export class NfsClient {
       },
       once,
     );
+    await closing.catch(unlessForgotten);
   }
 
   /** Up to `length` bytes; fewer at the end of the file. The bytes are the caller's. */
@@ -185,6 +186,8 @@ export class NfsClient {
 
   /** Writes all of the bytes, which must stay unchanged until they are committed. */
   async write(open: OpenFile, offset: number, bytes: Uint8Array, stable: boolean): Promise<void> {
+    // What came before must not be written again on top of this.
+    if (stable) await this.commit(open);
     const verifier = await this.#writeOnce(open, offset, bytes, stable);
     if (stable) return;
     this.#lastWrite += 1;
@@ -194,19 +197,35 @@ export class NfsClient {
   }
 
   /**
-   * Everything written through the open file is on the server's disk afterwards. What a restart of
-   * the server may have lost is written again (RFC 8881 §18.3.4).
+   * Everything written to the file, through whichever open, is on the server's disk afterwards. What
+   * a restart of the server may have lost is written again (RFC 8881 §18.3.4).
    */
   async commit(open: OpenFile): Promise<void> {
-    if (open.written.length === 0) return;
-    const writes = new Set(open.written);
+    const writes = this.#uncommitted(open);
+    if (writes.length === 0) return;
     const verifier = await this.#commitOnce(open);
-    for (const write of writes) {
+    for (const { write, through } of writes) {
       const isLost = write.verifier !== verifier;
-      if (isLost) await this.#writeOnce(open, write.offset, write.bytes, true);
+      if (isLost) await this.#writeOnce(through, write.offset, write.bytes, true);
     }
-    open.written = open.written.filter((write) => !writes.has(write));
-    open.writtenBytes = open.written.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    const committed = new Set(writes.map(({ write }) => write));
+    for (const through of new Set(writes.map((written) => written.through))) {
+      through.written = through.written.filter((write) => !committed.has(write));
+      through.writtenBytes = through.written.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    }
+  }
+
+  /** All of the file's, in order: one left behind could be written again over a later one. */
+  #uncommitted(open: OpenFile): { through: OpenFile; write: UncommittedWrite }[] {
+    const opens = new Set([open]);
+    for (const other of this.#open) {
+      const isSame = other.written.length > 0 && Buffer.compare(other.handle, open.handle) === 0;
+      if (isSame) opens.add(other);
+    }
+    const writes = Array.from(opens, (through) =>
+      through.written.map((write) => ({ through, write })),
+    );
+    return writes.flat().sort((one, other) => one.write.order - other.write.order);
   }
 
   /**
@@ -445,4 +464,12 @@ export class NfsClient {
     this.#lastOwner += 1;
     return `open ${this.#lastOwner}`;
   }
+}
+
+/** What a server that restarted meanwhile doesn't know is closed. */
+function unlessForgotten(error: unknown): void {
+  const isForgotten =
+    error instanceof NfsError &&
+    (error.status === Status.BAD_STATEID || error.status === Status.STALE);
+  if (!isForgotten) throw error;
 }

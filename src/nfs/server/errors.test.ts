@@ -274,6 +274,21 @@ test("a call in fragments of one byte is answered like any other (RFC 5531 §11)
   assert.equal(reply.length, 4 * acceptedWords);
 });
 
+test("a connection that begins with much at once is answered all of it", async () => {
+  // As a client does that comes back with what it was writing.
+  await using server = await TestServer.start();
+  for (const size of [1000, 65_536, 200_000, 1_048_576]) {
+    for (let time = 0; time < 8; time += 1) {
+      const connection = await server.connect();
+      const calls = Array.from({ length: 3 }, () =>
+        connection.call({ procedure: 0 }, (writer) => writer.room(size).fill(0)),
+      );
+      for (const reply of await Promise.all(calls)) assert.deepEqual(wordsOf(reply), [0, 0, 0, 0]);
+      await connection.close();
+    }
+  }
+});
+
 test("PUTFH, by handle, is stale or bad (§18.19.3, §15.1.2)", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");

@@ -8,6 +8,7 @@ import type { Random } from "../../base/random.ts";
 import type { Admission, ConnectionEnds, ConnectionFacts } from "./admission.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
+import { stopReading } from "./own-buffer.ts";
 import type { ClientRecords } from "./state/client-records.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
@@ -117,7 +118,9 @@ export class NfsServer {
       socket.pause();
       socket.setTimeout(0);
       if (first[0] !== tlsHandshake) {
-        // Not within the reading of the socket that the connection moves away from.
+        // What came now would be lost with the socket that the connection moves away from.
+        stopReading(socket);
+        // Not within the reading of that socket.
         setImmediate(() => this.#admitPlain(socket, ends, first));
         return;
       }

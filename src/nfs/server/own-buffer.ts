@@ -17,11 +17,10 @@ export interface ReadTarget {
  * what is expected, the answer is undefined and the socket goes on as it is.
  */
 export function moveToOwnBuffer(accepted: Socket, target: ReadTarget): Socket | undefined {
-  const inner = accepted as unknown as Record<typeof handleName, object | null>;
-  const handle = inner[handleName];
-  if (handle === null || typeof handle !== "object" || !("useUserBuffer" in handle)) {
-    return undefined;
-  }
+  const handle = handleOf(accepted);
+  if (handle === undefined) return undefined;
+  // By this the new socket knows that it has to start reading.
+  handle.reading = false;
   const options = {
     handle,
     noDelay: true,
@@ -35,7 +34,28 @@ export function moveToOwnBuffer(accepted: Socket, target: ReadTarget): Socket | 
   };
   const socket = new net.Socket(options as unknown as SocketConstructorOpts);
   // What is left of the accepted socket closes nothing.
-  inner[handleName] = null;
+  (accepted as unknown as WithHandle)[handleName] = null;
   accepted.destroy();
   return socket;
+}
+
+/**
+ * From now on the kernel keeps what arrives, until the connection has moved. A paused socket alone
+ * still takes what the same wake-up of the event loop brings, and that would be lost.
+ */
+export function stopReading(accepted: Socket): void {
+  handleOf(accepted)?.readStop();
+}
+
+type WithHandle = Record<typeof handleName, Handle | null>;
+
+interface Handle {
+  /** Whether Node believes that it is reading. */
+  reading: boolean;
+  readStop(): void;
+}
+
+function handleOf(socket: Socket): Handle | undefined {
+  const handle = (socket as unknown as WithHandle)[handleName];
+  return handle && "useUserBuffer" in handle && "readStop" in handle ? handle : undefined;
 }

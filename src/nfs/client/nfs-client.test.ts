@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { afterEach, beforeEach, test } from "node:test";
+
+import { FakeClock } from "../../base/fake-clock.ts";
+import { SystemClock } from "../../base/clock.ts";
+import { silentLog } from "../../base/log.ts";
+import { SeededRandom, SystemRandom } from "../../base/random.ts";
+import type { FileSystem } from "../../files/file-system.ts";
+import { memoryFileSystem } from "../../files/testing.ts";
+import type { AuthSys } from "../../wire/rpc/message.ts";
+import { NfsServer } from "../server/nfs-server.ts";
+import { MemoryClientRecords } from "../server/state/client-records.ts";
+import { NfsClient } from "./nfs-client.ts";
+import type { OpenFile } from "./open-file.ts";
+
+const root: AuthSys = { machineName: "test", uid: 0, gid: 0, gids: [] };
+const readWrite = 3;
+const how = { mode: 0o644, access: readWrite, exclusive: false };
+const random = new SeededRandom(11);
+
+/** The server's memory is its disk: another server on it is a restarted one. */
+const records = new MemoryClientRecords();
+let disk: ReturnType<typeof memoryFileSystem>;
+let server: NfsServer;
+let client: NfsClient;
+let port = 0;
+
+beforeEach(async () => {
+  disk = memoryFileSystem(new FakeClock());
+  port = 0;
+  await serve(disk.files);
+  client = new NfsClient({
+    dial,
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    log: silentLog,
+    owner: "test",
+  });
+});
+afterEach(async () => {
+  client.close();
+  await server.close();
+});
+
+async function serve(fileSystem: FileSystem): Promise<void> {
+  server = new NfsServer({
+    admission: {
+      arrives: () => "serve",
+      admit: () => ({
+        fileSystem,
+        root: () => fileSystem.root,
+        permissions: { mount: true, write: true, root: true },
+        identity: undefined,
+        expiresAtMs: undefined,
+        closed: () => {},
+      }),
+    },
+    records,
+    clock: new SystemClock(),
+    random,
+    log: silentLog,
+  });
+  port = await server.listen("127.0.0.1", port);
+}
+
+async function dial(): Promise<net.Socket> {
+  const socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
+  await once(socket, "connect");
+  return socket;
+}
+
+/** What was not committed is gone. */
+async function crash(): Promise<void> {
+  await server.close();
+  await serve(disk.reopen());
+}
+
+async function create(name: string): Promise<OpenFile> {
+  const { handle } = await client.connect(root, "/");
+  return (await client.createFile(root, handle, name, how)).open;
+}
+
+async function contents(open: OpenFile): Promise<string> {
+  return Buffer.from(await client.read(open, 0, 100)).toString();
+}
+
+test("nfs client: an open file is closed though the server restarts meanwhile", async () => {
+  const open = await create("f");
+  await server.close();
+  const closing = client.closeFile(open);
+  await serve(disk.reopen());
+  await closing;
+});
+
+const laterWrites: Record<string, (later: OpenFile) => Promise<void>> = {
+  "durable by itself": (later) => client.write(later, 0, Buffer.from("new"), true),
+  committed: async (later) => {
+    await client.write(later, 0, Buffer.from("new"), false);
+    await client.commit(later);
+  },
+};
+for (const [what, write] of Object.entries(laterWrites)) {
+  test(`nfs client: a write that is ${what} stays on top of an earlier one of another open`, async () => {
+    const earlier = await create("f");
+    await client.write(earlier, 0, Buffer.from("old, longer"), false);
+    const later = await client.open(root, earlier.handle, readWrite);
+    await write(later);
+    await crash();
+    assert.equal(await contents(later), "new, longer");
+    await client.commit(earlier);
+    assert.equal(await contents(later), "new, longer");
+  });
+}
+
+test("nfs client: what was not committed is written again after a restart", async () => {
+  const open = await create("f");
+  await client.write(open, 0, Buffer.from("written"), false);
+  await crash();
+  await client.commit(open);
+  await crash();
+  assert.equal(await contents(open), "written");
+});
