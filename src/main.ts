@@ -1,4 +1,5 @@
-// The moor command. `moor up` composes all rooms (instance/); everything else uses the public API.
+// The moor command. `moor up` composes all rooms (instance/) and `moor fs` opens file systems
+// itself; everything else uses the public API.
 import { createRequire } from "node:module";
 import process from "node:process";
 
@@ -8,9 +9,15 @@ import { UserError } from "./cli/user-error.ts";
 const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
 
 const program = createProgram(
-  async (options) => {
-    const { runInstance } = await import("./instance/run-instance.ts");
-    await runInstance(options, process.argv[1]!);
+  {
+    up: async (options) => {
+      const { runInstance } = await import("./instance/run-instance.ts");
+      await runInstance(options, process.argv[1]!);
+    },
+    checkFileSystems: async (options) => {
+      const module = await import("./instance/check-file-systems.ts");
+      return module.checkFileSystems(options);
+    },
   },
   version,
   process.env,

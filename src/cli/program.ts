@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { connectionsCommand } from "./commands/connections.ts";
 import { envCommand } from "./commands/env.ts";
 import { explainCommand } from "./commands/explain.ts";
+import { type FsCheckHandler, fsCommand } from "./commands/fs.ts";
 import { logsCommand } from "./commands/logs.ts";
 import { mountCommands } from "./commands/mount.ts";
 import { psCommand } from "./commands/ps.ts";
@@ -10,9 +11,15 @@ import { runCommand } from "./commands/run.ts";
 import { stopCommand } from "./commands/stop.ts";
 import { type UpHandler, upCommand } from "./commands/up.ts";
 
-/** The `moor` command. `up` is handed in, for it needs every room; the rest use the public API. */
+/** What needs other rooms than the command line's: the rest uses the public API. */
+export interface Handlers {
+  readonly up: UpHandler;
+  readonly checkFileSystems: FsCheckHandler;
+}
+
+/** The `moor` command. */
 export function createProgram(
-  up: UpHandler,
+  handlers: Handlers,
   version: string,
   environment: NodeJS.ProcessEnv,
 ): Command {
@@ -29,7 +36,7 @@ export function createProgram(
     .option("--json", "print data as JSON")
     .showHelpAfterError("(moor --help shows the commands)");
   const commands = [
-    upCommand(up),
+    upCommand(handlers.up),
     envCommand(environment),
     runCommand(environment),
     psCommand(environment),
@@ -38,6 +45,7 @@ export function createProgram(
     explainCommand(environment),
     connectionsCommand(environment),
     ...mountCommands(environment),
+    fsCommand(handlers.checkFileSystems, environment),
   ];
   for (const command of commands) {
     command.showHelpAfterError(`(moor ${command.name()} --help says more)`);

@@ -47,6 +47,32 @@ export function dataContract(name: string, open: () => Data): void {
     await data.close();
   });
 
+  test(`${name}: contents end after the last byte written, or where they were cut`, async () => {
+    const data = open();
+    assert.equal(data.length(1), 0);
+    await data.write(1, 5000, Buffer.from("hello"));
+    await data.write(1, 10, Buffer.from("before"));
+    assert.equal(data.length(1), 5005);
+    data.truncate(1, 6000);
+    assert.equal(data.length(1), 5005);
+    data.truncate(1, 5001);
+    assert.equal(data.length(1), 5001);
+    data.remove(1);
+    assert.equal(data.length(1), 0);
+    await data.close();
+  });
+
+  test(`${name}: looking at a file that has no contents gives it none`, async () => {
+    const data = open();
+    assert.equal((await read(data, 1, 0, 1))[0], 0);
+    data.truncate(1, 0);
+    assert.equal(data.allocated(1), 0);
+    assert.equal(data.seek(1, 0, "data"), undefined);
+    await durable(data, 1);
+    assert.deepEqual([...data.list()], []);
+    await data.close();
+  });
+
   test(`${name}: a hole takes no room`, async () => {
     const data = open();
     await data.write(1, 1 << 30, Buffer.from("x"));
@@ -62,6 +88,15 @@ export function dataContract(name: string, open: () => Data): void {
     data.remove(1);
     assert.deepEqual([...data.list()], []);
     assert.equal((await read(data, 1, 0, 1))[0], 0);
+    await data.close();
+  });
+
+  test(`${name}: who waits for durability of a file that goes meanwhile is told too`, async () => {
+    const data = open();
+    await data.write(1, 0, Buffer.alloc(1 << 20));
+    const waits = [durable(data, 1), durable(data, 1)];
+    data.remove(1);
+    await Promise.all(waits);
     await data.close();
   });
 

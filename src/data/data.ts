@@ -18,16 +18,19 @@ export interface Data {
   write(file: FileKey, offset: number, bytes: Uint8Array): number | Promise<number>;
   /** Forgets everything at and past `length`; a later read there gives zeros. */
   truncate(file: FileKey, length: number): void;
+  /** Where the stored contents end; 0 for a file that has none. */
+  length(file: FileKey): number;
   /** Bytes of room that the file's contents take, in whole 4 KiB blocks. */
   allocated(file: FileKey): number;
   /** The first offset >= `offset` that holds data (or a hole); undefined where none follows. */
   seek(file: FileKey, offset: number, what: "data" | "hole"): number | undefined;
-  /** Removes all contents; a file that has none is no error. */
+  /** Removes all contents; a file that has none is no error. A crash before `close` may undo it. */
   remove(file: FileKey): void;
   /** Calls back when everything written to the file so far survives a crash; flushes are shared. */
   whenDurable(file: FileKey, call: (error?: Error) => void): void;
   /** Every file that has contents, for the check after a crash. */
   list(): Iterable<FileKey>;
+  /** Makes everything durable, removals too, and releases what is open. */
   close(): Promise<void>;
 }
 

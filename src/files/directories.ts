@@ -3,7 +3,15 @@ import type { FileKey } from "../data/data.ts";
 import type { Reader, Writer } from "../store/store.ts";
 import { EINVAL, ENAMETOOLONG, type Failure } from "./failure.ts";
 import type { Name } from "./file-system.ts";
-import { cookieKey, decodeEntry, decodeNamed, encodeEntry, encodeNamed, nameKey } from "./keys.ts";
+import {
+  cookieKey,
+  decodeCookieKey,
+  decodeEntry,
+  decodeNamed,
+  encodeEntry,
+  encodeNamed,
+  nameKey,
+} from "./keys.ts";
 import { nameLimit } from "./limits.ts";
 import { entrySize, type Node } from "./node.ts";
 
@@ -62,9 +70,7 @@ export function* entriesAfter(
   const from = cookieKey(directory.number, cookie + 1);
   const to = cookieKey(directory.number, Number.MAX_SAFE_INTEGER);
   for (const { key, value } of reader.scan({ from, to })) {
-    const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-    const own = view.getUint32(9) * 0x1_0000_0000 + view.getUint32(13);
-    yield { ...decodeNamed(value), cookie: own };
+    yield { ...decodeNamed(value), cookie: decodeCookieKey(key).cookie };
   }
 }
 

@@ -62,6 +62,16 @@ export class InodeTable {
     return node;
   }
 
+  /** As `get`, but not remembered: for walks over everything. */
+  peek(number: FileKey): Node | undefined {
+    const cached = this.#cache.get(number);
+    if (cached !== undefined) return cached;
+    return this.#store.read((reader) => {
+      const record = reader.get(inodeKey(number));
+      return record && decodeNode(number, record);
+    });
+  }
+
   /** A node with a number of its own and its times set; it exists once `save` was called. */
   make(writer: Writer, type: FileType): Node {
     if (this.#nextNumber >= this.#reservedTo) {
@@ -182,6 +192,7 @@ export class InodeTable {
     node.meteredSaved = 0;
     this.#cache.delete(node.number);
     this.#dirty.delete(node);
+    node.removed = true;
   }
 
   #removeContentsWhenDurable(node: Node): void {
@@ -209,9 +220,12 @@ export class InodeTable {
   #evict(): void {
     for (const node of this.#cache.values()) {
       if (this.#cache.size <= cachedInodesLimit) return;
-      if (node.holds === 0 && !this.#dirty.has(node) && node.number !== 1) {
-        this.#cache.delete(node.number);
-      }
+      if (this.#mayEvict(node)) this.#cache.delete(node.number);
     }
+  }
+
+  #mayEvict(node: Node): boolean {
+    const isStored = node.changeableAt <= this.#store.durable && !this.#dirty.has(node);
+    return isStored && node.isSettled && node.holds === 0 && node.number !== 1;
   }
 }

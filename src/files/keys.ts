@@ -27,16 +27,36 @@ export function cookieKey(directory: FileKey, cookie: number): Buffer {
   return key;
 }
 
-export function orphanRange(): { from: Buffer; to: Buffer } {
-  return { from: numbered(prefix.orphan, 0), to: Buffer.from([prefix.orphan + 1]) };
+export const inodeRange = (): KeyRange => rangeOf(prefix.inode);
+export const nameRange = (): KeyRange => rangeOf(prefix.name);
+export const cookieRange = (): KeyRange => rangeOf(prefix.cookie);
+export const targetRange = (): KeyRange => rangeOf(prefix.target);
+export const orphanRange = (): KeyRange => rangeOf(prefix.orphan);
+
+interface KeyRange {
+  readonly from: Buffer;
+  readonly to: Buffer;
 }
 
-export function inodeRange(): { from: Buffer; to: Buffer } {
-  return { from: numbered(prefix.inode, 0), to: Buffer.from([prefix.inode + 1]) };
+function rangeOf(kind: number): KeyRange {
+  return { from: Buffer.from([kind]), to: Buffer.from([kind + 1]) };
 }
 
 export const numbersKey = Buffer.from("meta/next-inode-number");
+/** Present from an opening to the `close` that belongs to it: found at the next one after a crash. */
+export const openKey = Buffer.from("meta/open");
 export const meteredKey = Buffer.from("meta/metered-bytes");
+
+/** The two parts of a key that `nameKey` made. */
+export function decodeNameKey(key: Uint8Array): { directory: FileKey; name: Name } {
+  const name = Buffer.prototype.latin1Slice.call(key, 9, key.length);
+  return { directory: readUint64(key, 1), name };
+}
+
+/** The two parts of a key that `cookieKey` made. */
+export function decodeCookieKey(key: Uint8Array): { directory: FileKey; cookie: number } {
+  return { directory: readUint64(key, 1), cookie: readUint64(key, 9) };
+}
 
 export function encodeEntry(child: FileKey, cookie: number): Buffer {
   const value = Buffer.allocUnsafe(16);

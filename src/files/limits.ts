@@ -16,3 +16,7 @@ export const cachedInodesLimit = 200_000;
 export const inodeNumbersReserved = 4096;
 /** How long attributes of written files may stay in memory alone, in milliseconds. */
 export const lazyAttributesMs = 1000;
+/** How long contents that nobody commits may stay unflushed, in milliseconds. */
+export const contentsSettleMs = 5000;
+/** Contents looked at in one piece of the sweep after a crash. */
+export const sweepStep = 256;

@@ -1,4 +1,6 @@
+import { assert } from "../base/assert.ts";
 import type { FileKey } from "../data/data.ts";
+import type { Sequence } from "../store/store.ts";
 import type { FileType, Inode, Timestamp } from "./file-system.ts";
 
 const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
@@ -22,6 +24,11 @@ export class Node implements Inode {
   verifierLow = 0;
   /** Bytes of a file or a symbolic link. */
   length = 0;
+  /**
+   * Files: how far the contents are known to be durable. After a crash they read as zeros from
+   * here on: what was never committed, and what a cut that was not flushed would bring back.
+   */
+  solidLength = 0;
   /** Directories: bytes that the entries take, how many there are, the next one's cookie. */
   entryBytes = 0;
   entries = 0;
@@ -36,6 +43,12 @@ export class Node implements Inode {
   birthTime: Timestamp = epoch;
   /** Opens that keep the contents though the last name may be gone. Not stored. */
   holds = 0;
+  /** Contents from here on are former ones, still to be cut off, and read as zeros; -1: none are. Not stored. */
+  cutAt = -1;
+  /** The commit that must be durable before contents may change. Not stored. */
+  changeableAt: Sequence = 0;
+  /** It is in the store no more. Not stored. */
+  removed = false;
   /** What of it the file system's metered size contains. Not stored. */
   meteredSaved = 0;
   handle: Uint8Array | undefined;
@@ -56,6 +69,12 @@ export class Node implements Inode {
     if (this.type !== "file") return blockBytes;
     const full = inBlocks(this.length);
     return this.sparseBytes < 0 ? full : Math.min(full, inBlocks(this.sparseBytes));
+  }
+
+  /** Whether the record, once stored and durable, says all that is to be known of the contents. */
+  get isSettled(): boolean {
+    if (this.type !== "file") return true;
+    return this.solidLength === (this.cutAt < 0 ? this.length : this.cutAt);
   }
 
   /** What the inode adds to the file system's metered size (facts §2.8). */
@@ -98,12 +117,19 @@ export function encodeNode(node: Node): Buffer {
     view.setFloat64(72 + index * 12, time.seconds);
     view.setUint32(80 + index * 12, time.nanoseconds);
   }
+  view.setFloat64(120, node.type === "file" ? node.length - node.solidLength : 0);
   return record;
+}
+
+/** Whether `decodeNode` can make something of it. */
+export function isNodeRecord(record: Uint8Array): boolean {
+  return record.length === recordLength && record[0]! < types.length;
 }
 
 export function decodeNode(number: FileKey, record: Uint8Array): Node {
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength);
-  const type = types[view.getUint8(0)]!;
+  const type = types[view.getUint8(0)];
+  assert(type !== undefined, `inode ${number} is of no known type`);
   const node = new Node(number, type, view.getUint32(16), view.getUint32(20));
   node.mode = view.getUint16(2);
   node.links = view.getUint32(4);
@@ -118,6 +144,8 @@ export function decodeNode(number: FileKey, record: Uint8Array): Node {
   } else {
     node.length = view.getFloat64(40);
     node.sparseBytes = view.getFloat64(48);
+    node.solidLength = node.length - view.getFloat64(120);
+    if (node.solidLength < node.length) node.cutAt = node.solidLength;
   }
   node.parent = view.getFloat64(56);
   node.entries = view.getFloat64(64);

@@ -1,8 +1,10 @@
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
-import { type Data, type FileKey, NoSpace } from "../data/data.ts";
+import type { Data, FileKey } from "../data/data.ts";
 import type { Sequence, Store, Writer } from "../store/store.ts";
 import { applyAttributes, clearSetIdBits, mayChangeAttributes } from "./attribute-rules.ts";
+import { Contents } from "./contents.ts";
+import { ContentsSweep } from "./contents-sweep.ts";
 import {
   addEntry,
   checkName,
@@ -21,7 +23,6 @@ import {
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
-  ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
   EPERM,
@@ -42,7 +43,7 @@ import type {
 } from "./file-system.ts";
 import { decodeHandle, encodeHandle } from "./handle.ts";
 import { InodeTable } from "./inode-table.ts";
-import { targetKey } from "./keys.ts";
+import { openKey, targetKey } from "./keys.ts";
 import { fileSizeLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
 import type { Node } from "./node.ts";
 import {
@@ -74,13 +75,21 @@ export class PosixFileSystem implements FileSystem {
   readonly #store: Store;
   readonly #data: Data;
   readonly #inodes: InodeTable;
+  readonly #contents: Contents;
+  readonly #sweep: ContentsSweep | undefined;
 
   constructor({ id, store, data, clock, random }: PosixFileSystemOptions) {
     this.id = id;
     this.#store = store;
     this.#data = data;
-    this.#inodes = new InodeTable(store, data, clock, random);
-    this.root = this.#inodes.get(1) ?? this.#makeRoot();
+    const inodes = new InodeTable(store, data, clock, random);
+    this.#inodes = inodes;
+    const saveLater = (node: Node): void => inodes.saveLater(node);
+    this.#contents = new Contents({ store, data, clock, saveLater });
+    const wasOpen = store.read((reader) => reader.get(openKey)) !== undefined;
+    if (wasOpen) this.#sweep = new ContentsSweep({ store, data, clock, inodes });
+    else store.write((writer) => writer.put(openKey, Buffer.alloc(0)));
+    this.root = inodes.get(1) ?? this.#makeRoot();
   }
 
   get applied(): Sequence {
@@ -117,12 +126,14 @@ export class PosixFileSystem implements FileSystem {
 
   setAttributes(caller: Caller, inode: Inode, change: AttributeChange): Inode | Failure {
     const node = inode as Node;
+    if (node.removed) return ESTALE;
     const refused = mayChangeAttributes(caller, node, change);
     if (refused) return refused;
     if (change.size !== undefined) this.#setSize(caller, node, change.size);
     applyAttributes(caller, node, change, this.#inodes.now());
     this.#inodes.touch(node);
     this.#store.write((writer) => this.#inodes.save(writer, node));
+    if (change.size !== undefined) this.#contents.resized(node);
     return node;
   }
 
@@ -149,7 +160,7 @@ export class PosixFileSystem implements FileSystem {
     const refused = this.#mayAdd(caller, parent, name) ?? checkNewNode(wanted);
     if (refused) return refused;
     const attributes = wanted.attributes ?? {};
-    return this.#store.write((writer) => {
+    const made = this.#store.write((writer) => {
       const node = this.#inodes.make(writer, wanted.type);
       const inherits = (parent.mode & setGroupBit) !== 0;
       node.uid = caller.uid;
@@ -178,6 +189,9 @@ export class PosixFileSystem implements FileSystem {
       this.#saveChanged(writer, parent);
       return node;
     });
+    // Contents of an inode that a crash takes back would be nobody's.
+    if (!failed(made)) made.changeableAt = this.#store.applied;
+    return made;
   }
 
   link(caller: Caller, inode: Inode, directory: Inode, name: Name): Inode | Failure {
@@ -234,6 +248,7 @@ export class PosixFileSystem implements FileSystem {
     if (target.type !== "directory") return ENOTDIR;
     const refused = checkName(toName);
     if (refused) return refused;
+    if (target.links === 0) return ENOENT;
     if (!mayChangeEntries(caller, target)) return EACCES;
     const { node } = found;
     const existing = this.#find(target, toName);
@@ -300,11 +315,8 @@ export class PosixFileSystem implements FileSystem {
   read(inode: Inode, offset: number, target: Uint8Array): number | Promise<number> {
     const left = inode.size - offset;
     if (left <= 0) return 0;
-    return this.#data.read(
-      inode.number,
-      offset,
-      left < target.length ? target.subarray(0, left) : target,
-    );
+    const wanted = left < target.length ? target.subarray(0, left) : target;
+    return this.#contents.read(inode as Node, offset, wanted);
   }
 
   write(
@@ -317,39 +329,23 @@ export class PosixFileSystem implements FileSystem {
     if (node.type !== "file") return node.type === "directory" ? EISDIR : EINVAL;
     if (offset + bytes.length > fileSizeLimit) return EFBIG;
     if (bytes.length === 0) return 0;
-    if (offset > node.length) this.#cutBehindEnd(node);
-    let written: number | Promise<number>;
-    try {
-      written = this.#data.write(node.number, offset, bytes);
-    } catch (error) {
-      if (error instanceof NoSpace) return ENOSPC;
-      throw error;
-    }
-    if (typeof written === "number") return this.#wrote(caller, node, offset, written);
-    return written.then(
-      (count) => this.#wrote(caller, node, offset, count),
-      (error: unknown) => {
-        if (error instanceof NoSpace) return ENOSPC;
-        throw error;
-      },
-    );
+    const written = this.#contents.write(node, offset, bytes);
+    if (written instanceof Promise)
+      return written.then((count) => this.#wrote(caller, node, count));
+    return this.#wrote(caller, node, written);
   }
 
   commit(inode: Inode, call: (error?: Error) => void): void {
     const node = inode as Node;
-    this.#data.whenDurable(node.number, (error) => {
+    this.#contents.whenDurable(node, (error) => {
       if (error) return call(error);
-      // Only now: a size must not be durable before the bytes that it covers.
-      if (node.links > 0 || node.holds > 0) this.#inodes.saveNow(node);
+      if (!node.removed) this.#inodes.saveNow(node);
       this.#store.whenDurable(this.#store.applied, call);
     });
   }
 
   seek(inode: Inode, offset: number, what: "data" | "hole"): number | undefined {
-    if (offset >= inode.size) return undefined;
-    const found = this.#data.seek(inode.number, offset, what);
-    if (what === "hole") return Math.min(found ?? inode.size, inode.size);
-    return found === undefined || found >= inode.size ? undefined : found;
+    return this.#contents.seek(inode as Node, offset, what);
   }
 
   meteredBytes(): { total: number; standard: number; infrequentAccess: number; archive: number } {
@@ -358,9 +354,14 @@ export class PosixFileSystem implements FileSystem {
   }
 
   async close(): Promise<void> {
-    // Lazy sizes must not become durable before their bytes: contents are flushed first.
-    await this.#data.close();
+    this.#sweep?.stop();
+    await this.#contents.settle();
+    this.#contents.close();
     this.#inodes.close();
+    // What was removed or cut off goes from the contents when that is durable.
+    await new Promise<void>((resolve) => this.#store.whenDurable(this.#store.applied, resolve));
+    await this.#data.close();
+    if (this.#sweep?.isDone ?? true) this.#store.write((writer) => writer.remove(openKey));
     await this.#store.close();
   }
 
@@ -449,31 +450,17 @@ export class PosixFileSystem implements FileSystem {
   }
 
   #setSize(caller: Caller, node: Node, size: number): void {
-    if (size !== node.length || node.sparseBytes >= 0) {
-      if (size > node.length) this.#cutBehindEnd(node);
-      else this.#data.truncate(node.number, size);
-      if (size > node.length || node.sparseBytes >= 0) {
-        node.sparseBytes = size === 0 ? -1 : this.#data.allocated(node.number);
-      }
-      node.length = size;
-    }
+    this.#contents.resize(node, size);
     if (!isRoot(caller)) clearSetIdBits(node);
     this.#inodes.touchContents(node);
   }
 
-  /** Bytes past the end can be left from before a crash; what follows must read as zeros. */
-  #cutBehindEnd(node: Node): void {
-    this.#data.truncate(node.number, node.length);
-    if (node.sparseBytes < 0) node.sparseBytes = 0;
-  }
-
-  #wrote(caller: Caller, node: Node, offset: number, count: number): number {
-    node.length = Math.max(node.length, offset + count);
-    if (node.sparseBytes >= 0) node.sparseBytes = this.#data.allocated(node.number);
+  #wrote(caller: Caller, node: Node, written: number | Failure): number | Failure {
+    if (failed(written)) return written;
     if ((node.mode & 0o6000) !== 0 && !isRoot(caller)) clearSetIdBits(node);
     this.#inodes.touchContents(node);
     this.#inodes.saveLater(node);
-    return count;
+    return written;
   }
 }
 

@@ -1,4 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 
 import { UserError } from "../cli/user-error.ts";
@@ -25,12 +33,13 @@ export class DataDirectory {
     }
   }
 
-  /** Throws `UserError` where another process has it. */
-  lock(): void {
+  /** Throws `UserError` where another process has it; `advice` is a sentence on what to do then. */
+  lock(advice?: string): void {
     const file = this.#file("pid");
     const other = Number(readText(file) ?? 0);
     if (other !== 0 && other !== process.pid && isMooring(other)) {
-      throw new UserError(`moor up runs already with ${this.path}, as process ${other}.`);
+      const problem = `moor up runs already with ${this.path}, as process ${other}.`;
+      throw new UserError(advice === undefined ? problem : `${problem} ${advice}`);
     }
     writeFileSync(file, String(process.pid));
   }
@@ -41,6 +50,12 @@ export class DataDirectory {
 
   get controlStore(): string {
     return this.#file("control");
+  }
+
+  /** Those that were opened at least once, in order. */
+  fileSystemIds(): string[] {
+    const directory = this.#file("file-systems");
+    return existsSync(directory) ? readdirSync(directory).sort() : [];
   }
 
   fileSystem(id: string): { whole: string; names: string; contents: string } {

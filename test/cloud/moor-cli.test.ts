@@ -19,6 +19,7 @@ const commands = {
   stop: /<task>[\s\S]*--reason/,
   explain: /<task>/,
   connections: /mount targets/,
+  fs: /check/,
   mount: /<source> <directory>[\s\S]*accesspoint=/,
   umount: /<directory>[\s\S]*--lazy/,
 };

@@ -3,6 +3,7 @@ import {
   constants,
   fdatasync,
   fstatSync,
+  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -21,18 +22,23 @@ interface OpenFile {
   /** Whoever waits for the flush that is under way, and for the one after it. */
   flushing: FlushWaiter[] | undefined;
   waiting: FlushWaiter[];
+  /** To be closed when nobody waits any more. */
+  isLeft: boolean;
 }
 
 type FlushWaiter = (error?: Error) => void;
 
 /**
  * Keeps each file's contents as one sparse file of the machine's file system. Reads and writes go
- * through the page cache and finish at once; flushes of one file are shared.
+ * through the page cache and finish at once; flushes of one file are shared. The first flush of a
+ * new file makes its name durable too: Linux's own file systems promise that among themselves.
  */
 export class LocalData implements Data {
   readonly #directory: string;
   /** In order of last use. */
   readonly #open = new Map<FileKey, OpenFile>();
+  /** Shards that files were removed from. */
+  readonly #thinned = new Set<number>();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -42,19 +48,15 @@ export class LocalData implements Data {
   }
 
   read(file: FileKey, offset: number, target: Uint8Array): number {
-    const { descriptor } = this.#file(file);
-    let done = 0;
-    while (done < target.length) {
-      const got = readSync(descriptor, target, done, target.length - done, offset + done);
-      if (got === 0) break;
-      done += got;
-    }
-    if (done < target.length) target.fill(0, done);
+    const open = this.#existing(file);
+    const filled = open === undefined ? 0 : readInto(target, open.descriptor, offset);
+    if (filled < target.length) target.fill(0, filled);
     return target.length;
   }
 
   write(file: FileKey, offset: number, bytes: Uint8Array): number {
-    const { descriptor } = this.#file(file);
+    const create = constants.O_RDWR | constants.O_CREAT;
+    const { descriptor } = this.#known(file) ?? this.#opened(file, create);
     let done = 0;
     try {
       while (done < bytes.length) {
@@ -69,17 +71,24 @@ export class LocalData implements Data {
   }
 
   truncate(file: FileKey, length: number): void {
-    const { descriptor } = this.#file(file);
-    if (fstatSync(descriptor).size > length) ftruncateSync(descriptor, length);
+    const open = this.#existing(file);
+    if (open === undefined) return;
+    if (fstatSync(open.descriptor).size > length) ftruncateSync(open.descriptor, length);
+  }
+
+  length(file: FileKey): number {
+    const open = this.#existing(file);
+    return open === undefined ? 0 : fstatSync(open.descriptor).size;
   }
 
   allocated(file: FileKey): number {
-    return fstatSync(this.#file(file).descriptor).blocks * 512;
+    const open = this.#existing(file);
+    return open === undefined ? 0 : fstatSync(open.descriptor).blocks * 512;
   }
 
   seek(file: FileKey, offset: number, what: "data" | "hole"): number | undefined {
     // Node has no SEEK_DATA: without it a file is one piece of data, which POSIX allows.
-    const { size } = fstatSync(this.#file(file).descriptor);
+    const size = this.length(file);
     if (what === "hole") return Math.max(offset, size);
     return offset < size ? offset : undefined;
   }
@@ -89,13 +98,15 @@ export class LocalData implements Data {
     if (open !== undefined) this.#close(file, open);
     try {
       unlinkSync(this.#path(file));
+      this.#thinned.add(file % shards);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      if (!isMissing(error)) throw error;
     }
   }
 
   whenDurable(file: FileKey, call: FlushWaiter): void {
-    const open = this.#file(file);
+    const open = this.#existing(file);
+    if (open === undefined) return call();
     open.waiting.push(call);
     if (open.flushing === undefined) this.#flush(open);
   }
@@ -113,6 +124,7 @@ export class LocalData implements Data {
     );
     await Promise.all(waits);
     for (const [file, open] of this.#open) this.#close(file, open);
+    for (const shard of this.#thinned) flushDirectory(path.join(this.#directory, shardName(shard)));
   }
 
   #flush(open: OpenFile): void {
@@ -122,20 +134,37 @@ export class LocalData implements Data {
     fdatasync(open.descriptor, (error) => {
       open.flushing = undefined;
       for (const call of waiters) call(error ?? undefined);
+      // One of the callbacks may have begun the next flush.
+      if (open.flushing !== undefined) return;
       if (open.waiting.length > 0) this.#flush(open);
+      else if (open.isLeft) closeSync(open.descriptor);
     });
   }
 
-  #file(file: FileKey): OpenFile {
+  #existing(file: FileKey): OpenFile | undefined {
+    const known = this.#known(file);
+    if (known !== undefined) return known;
+    try {
+      return this.#opened(file, constants.O_RDWR);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #known(file: FileKey): OpenFile | undefined {
     const known = this.#open.get(file);
     if (known !== undefined) {
       this.#open.delete(file);
       this.#open.set(file, known);
-      return known;
     }
+    return known;
+  }
+
+  #opened(file: FileKey, flags: number): OpenFile {
     if (this.#open.size >= openFilesLimit) this.#closeOldest();
-    const descriptor = openSync(this.#path(file), constants.O_RDWR | constants.O_CREAT, 0o600);
-    const opened: OpenFile = { descriptor, flushing: undefined, waiting: [] };
+    const descriptor = openSync(this.#path(file), flags, 0o600);
+    const opened: OpenFile = { descriptor, flushing: undefined, waiting: [], isLeft: false };
     this.#open.set(file, opened);
     return opened;
   }
@@ -152,7 +181,7 @@ export class LocalData implements Data {
   #close(file: FileKey, open: OpenFile): void {
     this.#open.delete(file);
     if (open.flushing === undefined) closeSync(open.descriptor);
-    else open.flushing.push(() => closeSync(open.descriptor));
+    else open.isLeft = true;
   }
 
   #path(file: FileKey): string {
@@ -162,4 +191,25 @@ export class LocalData implements Data {
 
 function shardName(shard: number): string {
   return shard.toString(16).padStart(2, "0");
+}
+
+/** Returns how many bytes there were. */
+function readInto(target: Uint8Array, descriptor: number, offset: number): number {
+  let done = 0;
+  while (done < target.length) {
+    const got = readSync(descriptor, target, done, target.length - done, offset + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return done;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function flushDirectory(directory: string): void {
+  const descriptor = openSync(directory, "r");
+  fsyncSync(descriptor);
+  closeSync(descriptor);
 }

@@ -2,12 +2,17 @@ import type { Data, FileKey } from "../data.ts";
 
 const blockSize = 4096;
 
+interface Contents {
+  length: number;
+  readonly blocks: Map<number, Uint8Array>;
+}
+
 /** Keeps contents in memory by blocks, so that holes take no room: for tests. */
 export class MemoryData implements Data {
-  readonly #files = new Map<FileKey, Map<number, Uint8Array>>();
+  readonly #files = new Map<FileKey, Contents>();
 
   read(file: FileKey, offset: number, target: Uint8Array): number {
-    const blocks = this.#files.get(file);
+    const blocks = this.#files.get(file)?.blocks;
     target.fill(0);
     eachBlock(offset, target.length, (index, within, from, length) => {
       const block = blocks?.get(index);
@@ -17,8 +22,11 @@ export class MemoryData implements Data {
   }
 
   write(file: FileKey, offset: number, bytes: Uint8Array): number {
-    let blocks = this.#files.get(file);
-    if (blocks === undefined) this.#files.set(file, (blocks = new Map()));
+    let contents = this.#files.get(file);
+    if (contents === undefined)
+      this.#files.set(file, (contents = { length: 0, blocks: new Map() }));
+    const { blocks } = contents;
+    contents.length = Math.max(contents.length, offset + bytes.length);
     eachBlock(offset, bytes.length, (index, within, from, length) => {
       let block = blocks.get(index);
       if (block === undefined) blocks.set(index, (block = new Uint8Array(blockSize)));
@@ -28,21 +36,27 @@ export class MemoryData implements Data {
   }
 
   truncate(file: FileKey, length: number): void {
-    const blocks = this.#files.get(file);
-    if (blocks === undefined) return;
+    const contents = this.#files.get(file);
+    if (contents === undefined) return;
+    const { blocks } = contents;
+    contents.length = Math.min(contents.length, length);
     const first = Math.floor(length / blockSize);
     for (const index of blocks.keys()) if (index > first) blocks.delete(index);
     if (length % blockSize === 0) blocks.delete(first);
     else blocks.get(first)?.fill(0, length % blockSize);
   }
 
+  length(file: FileKey): number {
+    return this.#files.get(file)?.length ?? 0;
+  }
+
   allocated(file: FileKey): number {
-    return (this.#files.get(file)?.size ?? 0) * blockSize;
+    return (this.#files.get(file)?.blocks.size ?? 0) * blockSize;
   }
 
   seek(file: FileKey, offset: number, what: "data" | "hole"): number | undefined {
-    const blocks = this.#files.get(file) ?? new Map<number, Uint8Array>();
-    const last = Math.max(-1, ...blocks.keys());
+    const { length, blocks } = this.#files.get(file) ?? { length: 0, blocks: new Map() };
+    const last = Math.ceil(length / blockSize) - 1;
     for (let index = Math.floor(offset / blockSize); index <= last; index += 1) {
       if (blocks.has(index) === (what === "data")) return Math.max(offset, index * blockSize);
     }

@@ -18,6 +18,7 @@ export interface JournalFiles {
   read(name: string): Buffer;
   /** Makes a new, empty segment, durable by name. */
   create(name: string): JournalSegment;
+  /** A crash may bring the segment back until a `create` after this has returned. */
   remove(name: string): void;
 }
 

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+
+import type { SeededRandom } from "../../src/base/random.ts";
+import type { NfsClient } from "../../src/nfs/client/nfs-client.ts";
+import { NfsError } from "../../src/nfs/client/nfs-error.ts";
+import { Status } from "../../src/wire/nfs4/status.ts";
+import { readWrite, rootUser } from "../support/nfs.ts";
+import type { KilledServer } from "./killed-server.ts";
+
+const names = ["a", "b", "c", "d", "e", "f"];
+const pieceBytes = 20_000;
+const piecesLimit = 4;
+const listingBytes = 65_536;
+
+/**
+ * One user with a directory of its own, who knows what the server has acknowledged: all of that is
+ * there whenever it looks, and nothing else.
+ */
+export class Load {
+  readonly #client: NfsClient;
+  readonly #server: KilledServer;
+  readonly #directory: Uint8Array;
+  readonly #random: SeededRandom;
+  /** Names to contents. */
+  readonly #acknowledged = new Map<string, Buffer>();
+  #verifiedKills = 0;
+
+  constructor(
+    client: NfsClient,
+    server: KilledServer,
+    directory: Uint8Array,
+    random: SeededRandom,
+  ) {
+    this.#client = client;
+    this.#server = server;
+    this.#directory = directory;
+    this.#random = random;
+  }
+
+  /** Works on, looking after everything whenever the server was killed. */
+  async run(isOver: () => boolean, acknowledged: () => void): Promise<void> {
+    while (!isOver()) {
+      const { kills } = this.#server;
+      if (kills !== this.#verifiedKills) {
+        await this.verify();
+        this.#verifiedKills = kills;
+      }
+      await this.#step();
+      acknowledged();
+    }
+  }
+
+  /** Asserts that everything acknowledged is there, with its contents. */
+  async verify(): Promise<void> {
+    const { names: requests } = this.#client;
+    const listed = await requests.readDirectory(rootUser, this.#directory, 0, listingBytes);
+    assert.ok(listed.end);
+    assert.deepEqual(
+      listed.entries.map(({ name }) => name).sort(),
+      [...this.#acknowledged.keys()].sort(),
+      `after ${this.#server.kills} kills`,
+    );
+    for (const [name, expected] of this.#acknowledged) {
+      const { handle, attributes } = await requests.lookup(rootUser, this.#directory, name);
+      assert.equal(attributes.size, expected.length, `${name}, after ${this.#server.kills} kills`);
+      const open = await this.#client.open(rootUser, handle, readWrite);
+      const actual = Buffer.from(await this.#client.read(open, 0, expected.length + 1));
+      await this.#client.closeFile(open);
+      const differsAt = actual.findIndex((byte, at) => byte !== expected[at]);
+      assert.equal(differsAt, -1, `${name} after ${this.#server.kills} kills, at ${differsAt}`);
+    }
+  }
+
+  async #step(): Promise<void> {
+    const { names: requests } = this.#client;
+    const directory = this.#directory;
+    const [name, other] = [this.#name(), this.#name()];
+    const contents = this.#acknowledged.get(name);
+    if (contents === undefined) return this.#write(name);
+    switch (this.#random.below(6)) {
+      case 0:
+        await this.#perhapsAgain(Status.NOENT, () => requests.remove(rootUser, directory, name));
+        this.#acknowledged.delete(name);
+        return;
+      case 1:
+        if (name === other) return;
+        await this.#perhapsAgain(Status.NOENT, () =>
+          requests.rename(rootUser, directory, name, directory, other),
+        );
+        this.#acknowledged.delete(name);
+        this.#acknowledged.set(other, contents);
+        return;
+      case 2:
+        return this.#cut(name, contents);
+      case 3:
+        return this.#cut(name, Buffer.alloc(0));
+      default:
+        return this.#write(name);
+    }
+  }
+
+  /** Overwrites or appends, in some pieces that are committed together. */
+  async #write(name: string): Promise<void> {
+    const how = { mode: 0o644, access: readWrite, exclusive: false };
+    const { open } = await this.#client.createFile(rootUser, this.#directory, name, how);
+    const former = this.#acknowledged.get(name) ?? Buffer.alloc(0);
+    this.#acknowledged.set(name, former);
+    let contents = former;
+    for (let pieces = this.#random.below(piecesLimit); pieces > 0; pieces -= 1) {
+      const offset = this.#random.below(contents.length + 1);
+      const piece = Buffer.alloc(1 + this.#random.below(pieceBytes), this.#random.below(256));
+      const isStable = this.#random.below(4) === 0;
+      await this.#client.write(open, offset, piece, isStable);
+      const next = Buffer.alloc(Math.max(contents.length, offset + piece.length));
+      contents.copy(next);
+      piece.copy(next, offset);
+      contents = next;
+    }
+    await this.#client.commit(open);
+    this.#acknowledged.set(name, contents);
+    await this.#client.closeFile(open);
+  }
+
+  async #cut(name: string, contents: Buffer): Promise<void> {
+    const { names: requests } = this.#client;
+    const { handle } = await requests.lookup(rootUser, this.#directory, name);
+    const size = this.#random.below(contents.length + 1);
+    await requests.setAttributes(rootUser, handle, { size });
+    this.#acknowledged.set(name, Buffer.from(contents.subarray(0, size)));
+  }
+
+  /** What was done before a kill and not answered is asked again: the server says `done` then. */
+  async #perhapsAgain(done: number, request: () => Promise<void>): Promise<void> {
+    const { kills } = this.#server;
+    try {
+      await request();
+    } catch (error) {
+      const isAgain = kills !== this.#server.kills;
+      if (!isAgain || !(error instanceof NfsError) || error.status !== done) throw error;
+    }
+  }
+
+  #name(): string {
+    return names[this.#random.below(names.length)]!;
+  }
+}

@@ -1,0 +1,88 @@
+// What a file may hold after a crash. Bytes that were committed are there; bytes written since may
+// be there or not, each for itself; a new size came at once or not at all.
+import assert from "node:assert/strict";
+
+/** Longer than any file of the simulation. */
+export const modelBytes = 400;
+
+interface Snapshot {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  /** The changes that it contains. */
+  readonly changes: number;
+}
+
+type Change =
+  | {
+      readonly kind: "write";
+      readonly offset: number;
+      readonly bytes: Uint8Array;
+      readonly length: number;
+      /** The newest commit at that time: a later one may have stored the length. */
+      readonly applied: number;
+    }
+  | { readonly kind: "resize"; readonly size: number; readonly sequence: number };
+
+export class ModelContents {
+  bytes: Uint8Array = new Uint8Array(modelBytes);
+  length = 0;
+  #base: Snapshot = { bytes: new Uint8Array(modelBytes), length: 0, changes: 0 };
+  /** Since `#base`. */
+  #changes: Change[] = [];
+
+  wrote(offset: number, bytes: Uint8Array, applied: number): void {
+    this.bytes.set(bytes, offset);
+    this.length = Math.max(this.length, offset + bytes.length);
+    this.#changes.push({ kind: "write", offset, bytes, length: this.length, applied });
+  }
+
+  resized(size: number, sequence: number): void {
+    if (size < this.length) this.bytes.fill(0, size);
+    this.length = size;
+    this.#changes.push({ kind: "resize", size, sequence });
+  }
+
+  /** What a commit that begins now will make durable. */
+  snapshot(): Snapshot {
+    const changes = this.#base.changes + this.#changes.length;
+    return { bytes: this.bytes.slice(), length: this.length, changes };
+  }
+
+  committed(snapshot: Snapshot): void {
+    if (snapshot.changes <= this.#base.changes) return;
+    this.#changes.splice(0, snapshot.changes - this.#base.changes);
+    this.#base = snapshot;
+  }
+
+  /** Asserts that a crash that kept the commits up to `kept` may have left this. */
+  assertPossible(actual: Uint8Array, kept: number, what: string): void {
+    const possible = Array.from(this.#base.bytes, (byte) => new Set([byte]));
+    let lengths = new Set([this.#base.length]);
+    for (const change of this.#changes) {
+      if (change.kind === "write") {
+        for (const [index, byte] of change.bytes.entries()) {
+          possible[change.offset + index]!.add(byte);
+        }
+        if (change.applied < kept) lengths.add(change.length);
+      } else if (change.sequence <= kept) {
+        lengths = new Set([change.size]);
+        for (let at = change.size; at < modelBytes; at += 1) possible[at] = new Set([0]);
+      }
+    }
+    const allowed = `one of ${[...lengths].join(", ")}`;
+    assert.ok(lengths.has(actual.length), `${what} has ${actual.length} bytes, not ${allowed}`);
+    for (const [at, byte] of actual.entries()) {
+      const values = [...possible[at]!].join(", ");
+      assert.ok(possible[at]!.has(byte), `${what} has ${byte} at ${at}, not one of ${values}`);
+    }
+  }
+
+  /** After a crash what is read is what is there. */
+  settle(actual: Uint8Array): void {
+    this.bytes = new Uint8Array(modelBytes);
+    this.bytes.set(actual);
+    this.length = actual.length;
+    this.#base = { bytes: this.bytes.slice(), length: this.length, changes: 0 };
+    this.#changes = [];
+  }
+}
