@@ -1,10 +1,12 @@
 // Inodes one by one: counters against the names that were found, symbolic links against their
 // targets, orphans, and the numbers of the whole file system.
 import type { FileKey } from "../data/data.ts";
+import type { ByteString } from "../store/byte-string.ts";
 import type { Reader } from "../store/store.ts";
 import {
   encodeNumber,
-  lastNumber,
+  decodeInodeKey,
+  decodeNumber,
   meteredKey,
   numbersKey,
   orphanKey,
@@ -22,7 +24,7 @@ const nothing: Holding = { entries: 0, bytes: 0, directories: 0, lastCookie: 0 }
 /** After `checkNames`. */
 export function* checkInodes(reader: Reader, found: Survey): Generator<Problem> {
   const orphans = new Set<FileKey>();
-  for (const { key } of reader.scan(orphanRange())) orphans.add(lastNumber(key));
+  for (const { key } of reader.scan(orphanRange())) orphans.add(decodeInodeKey(key));
   for (const node of found.nodes.values()) {
     if (node.type === "directory") yield* checkDirectory(node, found.holdings.get(node.number));
     yield* checkSizes(reader, node);
@@ -127,7 +129,7 @@ export function hasPossibleSize(node: Node): boolean {
 
 function* checkTargets(reader: Reader, found: Survey): Generator<Problem> {
   for (const { key } of reader.scan(targetRange())) {
-    const number = lastNumber(key);
+    const number = decodeInodeKey(key);
     if (found.unreadable.has(number) || found.nodes.get(number)?.type === "symlink") continue;
     const text = `there is a symbolic link's target for inode ${number}, which is none`;
     yield problem(text, ({ writer }) => writer.remove(targetKey(number)));
@@ -155,9 +157,9 @@ function* checkNumbers(reader: Reader, found: Survey): Generator<Problem> {
   }
 }
 
-function numberAt(reader: Reader, key: Uint8Array): number {
+function numberAt(reader: Reader, key: ByteString): number {
   const value = reader.get(key);
-  return value === undefined ? 0 : lastNumber(value);
+  return value === undefined ? 0 : decodeNumber(value);
 }
 
 function isWhole(value: number, from: number, to: number): boolean {

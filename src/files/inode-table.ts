@@ -1,12 +1,14 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Data, FileKey } from "../data/data.ts";
+import type { ByteString } from "../store/byte-string.ts";
 import type { Reader, Store, Writer } from "../store/store.ts";
 import type { FileType, Timestamp } from "./file-system.ts";
 import {
   encodeNumber,
   inodeKey,
-  lastNumber,
+  decodeInodeKey,
+  decodeNumber,
   meteredKey,
   numbersKey,
   orphanKey,
@@ -38,13 +40,9 @@ export class InodeTable {
     this.#data = data;
     this.#clock = clock;
     this.#random = random;
-    const [next, metered] = store.read((reader) => [
-      reader.get(numbersKey),
-      reader.get(meteredKey),
-    ]);
-    this.#nextNumber = next === undefined ? 1 : lastNumber(next);
+    this.#nextNumber = numberIn(store, numbersKey, 1);
     this.#reservedTo = this.#nextNumber;
-    this.meteredBytes = metered === undefined ? 0 : lastNumber(metered);
+    this.meteredBytes = numberIn(store, meteredKey, 0);
   }
 
   get(number: FileKey): Node | undefined {
@@ -142,7 +140,7 @@ export class InodeTable {
 
   removeUnheldOrphans(): void {
     const numbers = this.#store.read((reader) =>
-      Array.from(reader.scan(orphanRange()), (entry) => lastNumber(entry.key)),
+      Array.from(reader.scan(orphanRange()), (entry) => decodeInodeKey(entry.key)),
     );
     for (const number of numbers) {
       const node = this.get(number);
@@ -228,4 +226,11 @@ export class InodeTable {
     const isStored = node.changeableAt <= this.#store.durable && !this.#dirty.has(node);
     return isStored && node.isSettled && node.holds === 0 && node.number !== 1;
   }
+}
+
+function numberIn(store: Store, key: ByteString, otherwise: number): number {
+  return store.read((reader) => {
+    const value = reader.get(key);
+    return value === undefined ? otherwise : decodeNumber(value);
+  });
 }

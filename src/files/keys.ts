@@ -1,30 +1,25 @@
 // The layout of a file system in its store. Numbers are big-endian, so that keys sort as they do.
 import type { FileKey } from "../data/data.ts";
+import { type ByteString, writeByteString } from "../store/byte-string.ts";
 import type { Name } from "./file-system.ts";
 
-const prefix = { inode: 0x69, name: 0x6e, cookie: 0x63, target: 0x74, orphan: 0x6f } as const;
+const prefix = { inode: "i", name: "n", cookie: "c", target: "t", orphan: "o" } as const;
 
 /** The inode's record. */
-export const inodeKey = (inode: FileKey): Buffer => numbered(prefix.inode, inode);
+export const inodeKey = (inode: FileKey): ByteString => prefix.inode + numberText(inode);
 /** A symbolic link's target. */
-export const targetKey = (inode: FileKey): Buffer => numbered(prefix.target, inode);
+export const targetKey = (inode: FileKey): ByteString => prefix.target + numberText(inode);
 /** Present while an inode has no name but is held open. */
-export const orphanKey = (inode: FileKey): Buffer => numbered(prefix.orphan, inode);
+export const orphanKey = (inode: FileKey): ByteString => prefix.orphan + numberText(inode);
 
 /** From a name in a directory to `entryValue`. */
-export function nameKey(directory: FileKey, name: Name): Buffer {
-  const key = Buffer.allocUnsafe(9 + name.length);
-  writeNumber(key, prefix.name, directory);
-  key.write(name, 9, "latin1");
-  return key;
+export function nameKey(directory: FileKey, name: Name): ByteString {
+  return prefix.name + numberText(directory) + name;
 }
 
 /** From a cookie in a directory to the inode's number and the name. */
-export function cookieKey(directory: FileKey, cookie: number): Buffer {
-  const key = Buffer.allocUnsafe(17);
-  writeNumber(key, prefix.cookie, directory);
-  writeUint64(key, 9, cookie);
-  return key;
+export function cookieKey(directory: FileKey, cookie: number): ByteString {
+  return prefix.cookie + numberText(directory) + numberText(cookie);
 }
 
 export const inodeRange = (): KeyRange => rangeOf(prefix.inode);
@@ -34,28 +29,32 @@ export const targetRange = (): KeyRange => rangeOf(prefix.target);
 export const orphanRange = (): KeyRange => rangeOf(prefix.orphan);
 
 interface KeyRange {
-  readonly from: Buffer;
-  readonly to: Buffer;
+  readonly from: ByteString;
+  readonly to: ByteString;
 }
 
-function rangeOf(kind: number): KeyRange {
-  return { from: Buffer.from([kind]), to: Buffer.from([kind + 1]) };
+function rangeOf(kind: string): KeyRange {
+  return { from: kind, to: String.fromCharCode(kind.charCodeAt(0) + 1) };
 }
 
-export const numbersKey = Buffer.from("meta/next-inode-number");
+export const numbersKey = "meta/next-inode-number";
 /** Present from an opening to the `close` that belongs to it: found at the next one after a crash. */
-export const openKey = Buffer.from("meta/open");
-export const meteredKey = Buffer.from("meta/metered-bytes");
+export const openKey = "meta/open";
+export const meteredKey = "meta/metered-bytes";
 
 /** The two parts of a key that `nameKey` made. */
-export function decodeNameKey(key: Uint8Array): { directory: FileKey; name: Name } {
-  const name = Buffer.prototype.latin1Slice.call(key, 9, key.length);
-  return { directory: readUint64(key, 1), name };
+export function decodeNameKey(key: ByteString): { directory: FileKey; name: Name } {
+  return { directory: numberIn(key, 1), name: key.slice(9) };
 }
 
 /** The two parts of a key that `cookieKey` made. */
-export function decodeCookieKey(key: Uint8Array): { directory: FileKey; cookie: number } {
-  return { directory: readUint64(key, 1), cookie: readUint64(key, 9) };
+export function decodeCookieKey(key: ByteString): { directory: FileKey; cookie: number } {
+  return { directory: numberIn(key, 1), cookie: numberIn(key, 9) };
+}
+
+/** The inode of a key that has nothing else. */
+export function decodeInodeKey(key: ByteString): FileKey {
+  return numberIn(key, 1);
 }
 
 export function encodeEntry(child: FileKey, cookie: number): Buffer {
@@ -72,7 +71,7 @@ export function decodeEntry(value: Uint8Array): { child: FileKey; cookie: number
 export function encodeNamed(child: FileKey, name: Name): Buffer {
   const value = Buffer.allocUnsafe(8 + name.length);
   writeUint64(value, 0, child);
-  value.write(name, 8, "latin1");
+  writeByteString(value, name, 8);
   return value;
 }
 
@@ -87,28 +86,50 @@ export function encodeNumber(value: number): Buffer {
   return bytes;
 }
 
-/** The number at the end of a key, or the whole of a value. */
-export function lastNumber(bytes: Uint8Array): number {
-  return readUint64(bytes, bytes.length - 8);
+export function decodeNumber(bytes: Uint8Array): number {
+  return readUint64(bytes, 0);
 }
 
-function numbered(kind: number, number: number): Buffer {
-  const key = Buffer.allocUnsafe(9);
-  writeNumber(key, kind, number);
-  return key;
+/** Eight bytes. */
+function numberText(number: number): ByteString {
+  const high = Math.floor(number / 0x1_0000_0000);
+  const low = number >>> 0;
+  return String.fromCharCode(
+    high >>> 24,
+    (high >>> 16) & 0xff,
+    (high >>> 8) & 0xff,
+    high & 0xff,
+    low >>> 24,
+    (low >>> 16) & 0xff,
+    (low >>> 8) & 0xff,
+    low & 0xff,
+  );
 }
 
-function writeNumber(key: Buffer, kind: number, number: number): void {
-  key[0] = kind;
-  writeUint64(key, 1, number);
+function numberIn(key: ByteString, at: number): number {
+  let number = 0;
+  for (let index = at; index < at + 8; index += 1) number = number * 0x100 + key.charCodeAt(index);
+  return number;
 }
 
-function writeUint64(bytes: Buffer, at: number, value: number): void {
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
-  bytes.writeUInt32BE(value >>> 0, at + 4);
+function writeUint64(bytes: Uint8Array, at: number, value: number): void {
+  writeUint32(bytes, at, Math.floor(value / 0x1_0000_0000));
+  writeUint32(bytes, at + 4, value >>> 0);
+}
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }
 
 function readUint64(bytes: Uint8Array, at: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
+  return readUint32(bytes, at) * 0x1_0000_0000 + readUint32(bytes, at + 4);
+}
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+  );
 }

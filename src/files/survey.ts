@@ -1,7 +1,7 @@
 import type { Random } from "../base/random.ts";
 import type { FileKey } from "../data/data.ts";
 import type { Reader } from "../store/store.ts";
-import { inodeRange, lastNumber } from "./keys.ts";
+import { decodeInodeKey, inodeRange } from "./keys.ts";
 import { decodeNode, isNodeRecord, Node } from "./node.ts";
 import { type Problem, problem, type Repair } from "./problems.ts";
 
@@ -30,7 +30,7 @@ export function survey(reader: Reader, random?: Random): Survey {
   const unreadable = new Set<FileKey>();
   const problems: Problem[] = [];
   for (const { key, value } of reader.scan(inodeRange())) {
-    const number = lastNumber(key);
+    const number = decodeInodeKey(key);
     if (isNodeRecord(value)) nodes.set(number, decodeNode(number, value));
     else {
       unreadable.add(number);

@@ -1,12 +1,17 @@
-import { type ByteString, byteString, bytesOf, type OrderedMap } from "./ordered-map.ts";
 import { assert } from "../base/assert.ts";
+import type { ByteString } from "./byte-string.ts";
+import type { OrderedMap } from "./ordered-map.ts";
 import { type Entry, maximumKeyLength, type Range, type Reader, type Writer } from "./store.ts";
 
 /** A value, or null where the key was removed and hides what lies below. */
 export type Change = Uint8Array | null;
 
 /** Changes in memory that lie over whatever is below them. */
-export type Layer = Pick<OrderedMap<Change>, "get" | "walk">;
+export interface Layer {
+  get(key: ByteString): Change | undefined;
+  /** Entries with `from` <= key < `to`; keys that come or go during the walk may be missed. */
+  walk(from: ByteString, to: ByteString, reverse: boolean): Iterator<[ByteString, Change]>;
+}
 
 /** Reads through layers of changes, the newest first, down to a base. */
 export class LayeredReader implements Reader {
@@ -18,36 +23,39 @@ export class LayeredReader implements Reader {
     this.#base = base;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    const name = byteString(key);
+  get(key: ByteString): Uint8Array | undefined {
     for (const layer of this.layers) {
-      const change = layer.get(name);
+      const change = layer.get(key);
       if (change !== undefined) return change ?? undefined;
     }
     return this.#base.get(key);
   }
 
-  *scan(range: Range): Generator<Entry> {
-    const reverse = range.reverse ?? false;
-    const from = byteString(range.from);
-    const to = byteString(range.to);
-    const sources: Iterator<[ByteString, Change]>[] = this.layers.map((layer) =>
-      layer.walk(from, to, reverse),
-    );
-    const { limit: _limit, ...unlimited } = range;
-    sources.push(named(this.#base.scan(unlimited)));
-    let left = range.limit ?? Infinity;
-    for (const [name, change] of merge(sources, reverse)) {
-      if (left <= 0) return;
-      if (change === null) continue;
-      left -= 1;
-      yield { key: bytesOf(name), value: change };
-    }
+  scan(range: Range): Generator<Entry> {
+    return scanLayers(this.layers, this.#base, range);
   }
 }
 
-function* named(entries: Iterable<Entry>): Generator<[ByteString, Change]> {
-  for (const { key, value } of entries) yield [byteString(key), value];
+export function* scanLayers(
+  layers: readonly Layer[],
+  base: Reader,
+  range: Range,
+): Generator<Entry> {
+  const reverse = range.reverse ?? false;
+  const sources = layers.map((layer) => layer.walk(range.from, range.to, reverse));
+  const { limit: _limit, ...unlimited } = range;
+  sources.push(pairs(base.scan(unlimited)));
+  let left = range.limit ?? Infinity;
+  for (const [key, change] of merge(sources, reverse)) {
+    if (left <= 0) return;
+    if (change === null) continue;
+    left -= 1;
+    yield { key, value: change };
+  }
+}
+
+function* pairs(entries: Iterable<Entry>): Generator<[ByteString, Change]> {
+  for (const { key, value } of entries) yield [key, value];
 }
 
 /** Merges ordered sources; where several have a key, the first source's value is taken. */
@@ -60,8 +68,8 @@ function* merge(
     let best: ByteString | undefined;
     for (const head of heads) {
       if (head.done) continue;
-      const [name] = head.value;
-      if (best === undefined || (reverse ? name > best : name < best)) best = name;
+      const [key] = head.value;
+      if (best === undefined || (reverse ? key > best : key < best)) best = key;
     }
     if (best === undefined) return;
     let change: Change | undefined;
@@ -83,12 +91,16 @@ export class LayeredWriter extends LayeredReader implements Writer {
     this.#changes = changes;
   }
 
-  put(key: Uint8Array, value: Uint8Array): void {
-    assert(key.length > 0 && key.length <= maximumKeyLength, `a key of ${key.length} bytes`);
-    this.#changes.set(byteString(key), Uint8Array.prototype.slice.call(value));
+  put(key: ByteString, value: Uint8Array): void {
+    checkKey(key);
+    this.#changes.set(key, Uint8Array.prototype.slice.call(value));
   }
 
-  remove(key: Uint8Array): void {
-    this.#changes.set(byteString(key), null);
+  remove(key: ByteString): void {
+    this.#changes.set(key, null);
   }
+}
+
+export function checkKey(key: ByteString): void {
+  assert(key.length > 0 && key.length <= maximumKeyLength, `a key of ${key.length} bytes`);
 }

@@ -1,17 +1,8 @@
-/** Byte strings (one character a byte) compare as bytes do. */
-export type ByteString = string;
-
-export function byteString(bytes: Uint8Array): ByteString {
-  return Buffer.prototype.latin1Slice.call(bytes, 0, bytes.length);
-}
-
-export function bytesOf(text: ByteString): Buffer {
-  return Buffer.from(text, "latin1");
-}
+import type { ByteString } from "./byte-string.ts";
 
 /**
  * A map in memory whose keys can be walked in order. Lookups and changes cost what a Map's do; the
- * order is made again at the first walk after keys came or went.
+ * order is made again at a walk after many keys came or went.
  */
 export class OrderedMap<Value> {
   readonly #values = new Map<ByteString, Value>();
@@ -43,28 +34,34 @@ export class OrderedMap<Value> {
 
   /** Entries with `from` <= key < `to`; keys that come or go during the walk may be missed. */
   *walk(from: ByteString, to: ByteString, reverse: boolean): Generator<[ByteString, Value]> {
-    const keys = this.#inOrder();
-    const start = lowerBound(keys, from);
-    const end = lowerBound(keys, to);
-    for (let step = 0; step < end - start; step += 1) {
-      const key = keys[reverse ? end - 1 - step : start + step]!;
+    this.#sortWhenMany();
+    const sorted = this.#sorted;
+    const start = lowerBound(sorted, from);
+    const end = lowerBound(sorted, to);
+    const recent = this.#added.filter((key) => key >= from && key < to).sort();
+    const merged = recent.length === 0 ? undefined : mergeUnique(sorted.slice(start, end), recent);
+    const count = merged === undefined ? end - start : merged.length;
+    for (let step = 0; step < count; step += 1) {
+      const at = reverse ? count - 1 - step : step;
+      const key = merged === undefined ? sorted[start + at]! : merged[at]!;
       const value = this.#values.get(key);
       if (value !== undefined) yield [key, value];
     }
   }
 
-  #inOrder(): ByteString[] {
-    if (this.#added.length > 0 || this.#removed > this.#sorted.length / 2) {
-      const added = this.#added.sort();
-      const kept =
-        this.#removed > 0 ? this.#sorted.filter((key) => this.#values.has(key)) : this.#sorted;
-      this.#sorted = mergeUnique(kept, added);
-      this.#added = [];
-      this.#removed = 0;
-    }
-    return this.#sorted;
+  #sortWhenMany(): void {
+    const few = Math.max(fewKeys, this.#sorted.length / 8);
+    if (this.#added.length <= few && this.#removed <= this.#sorted.length / 2) return;
+    const kept =
+      this.#removed > 0 ? this.#sorted.filter((key) => this.#values.has(key)) : this.#sorted;
+    this.#sorted = mergeUnique(kept, this.#added.sort());
+    this.#added = [];
+    this.#removed = 0;
   }
 }
+
+/** Keys that a walk sorts for itself rather than all keys again. */
+const fewKeys = 64;
 
 /** Both are ascending; a key that was removed and came back stands in both. */
 function mergeUnique(a: readonly ByteString[], b: readonly ByteString[]): ByteString[] {

@@ -13,15 +13,13 @@ export interface StoreFactory {
 const bytes = (text: string) => Buffer.from(text, "latin1");
 
 function keysIn(store: Store, range: Partial<Range> = {}): string[] {
-  const whole = { from: bytes("\u0001"), to: bytes("\u00ff"), ...range };
-  return store.read((reader) =>
-    Array.from(reader.scan(whole), ({ key }) => Buffer.from(key).toString("latin1")),
-  );
+  const whole = { from: "\u0001", to: "\u00ff", ...range };
+  return store.read((reader) => Array.from(reader.scan(whole), ({ key }) => key));
 }
 
 function putAll(store: Store, keys: readonly string[]): void {
   store.write((writer) => {
-    for (const key of keys) writer.put(bytes(key), bytes(`value of ${key}`));
+    for (const key of keys) writer.put(key, bytes(`value of ${key}`));
   });
 }
 
@@ -30,12 +28,12 @@ export function storeContract(name: string, make: () => StoreFactory): void {
     const store = make().open();
     putAll(store, ["a"]);
     assert.deepEqual(
-      store.read((reader) => Buffer.from(reader.get(bytes("a"))!).toString()),
+      store.read((reader) => Buffer.from(reader.get("a")!).toString()),
       "value of a",
     );
-    store.write((writer) => writer.remove(bytes("a")));
+    store.write((writer) => writer.remove("a"));
     assert.equal(
-      store.read((reader) => reader.get(bytes("a"))),
+      store.read((reader) => reader.get("a")),
       undefined,
     );
     await store.close();
@@ -48,8 +46,8 @@ export function storeContract(name: string, make: () => StoreFactory): void {
     assert.throws(
       () =>
         store.write((writer) => {
-          writer.remove(bytes("a"));
-          writer.put(bytes("b"), bytes("b"));
+          writer.remove("a");
+          writer.put("b", bytes("b"));
           throw new Error("no");
         }),
       /no/,
@@ -63,11 +61,9 @@ export function storeContract(name: string, make: () => StoreFactory): void {
     const store = make().open();
     putAll(store, ["a", "c"]);
     const seen = store.write((writer) => {
-      writer.put(bytes("b"), bytes("new"));
-      writer.remove(bytes("c"));
-      return Array.from(writer.scan({ from: bytes("a"), to: bytes("z") }), (entry) =>
-        Buffer.from(entry.key).toString(),
-      );
+      writer.put("b", bytes("new"));
+      writer.remove("c");
+      return Array.from(writer.scan({ from: "a", to: "z" }), (entry) => entry.key);
     });
     assert.deepEqual(seen, ["a", "b"]);
     await store.close();
@@ -81,8 +77,8 @@ export function storeContract(name: string, make: () => StoreFactory): void {
     assert.deepEqual(keysIn(store, { reverse: true }), ordered.toReversed());
     assert.deepEqual(keysIn(store, { limit: 2 }), ordered.slice(0, 2));
     assert.deepEqual(keysIn(store, { reverse: true, limit: 2 }), ["c", "b"]);
-    assert.deepEqual(keysIn(store, { from: bytes("ab"), to: bytes("b") }), ["ab", "a\u00fe"]);
-    const range = { from: bytes("ab"), to: bytes("c"), reverse: true };
+    assert.deepEqual(keysIn(store, { from: "ab", to: "b" }), ["ab", "a\u00fe"]);
+    const range = { from: "ab", to: "c", reverse: true };
     assert.deepEqual(keysIn(store, range), ["b", "a\u00fe", "ab"]);
     await store.close();
   });
@@ -118,7 +114,7 @@ export function storeContract(name: string, make: () => StoreFactory): void {
     await first.close();
     const second = factory.open();
     assert.deepEqual(keysIn(second), ["a", "b"]);
-    second.write((writer) => writer.remove(bytes("a")));
+    second.write((writer) => writer.remove("a"));
     await second.close();
     const third = factory.open();
     assert.deepEqual(keysIn(third), ["b"]);

@@ -1,8 +1,11 @@
+import type { ByteString } from "./byte-string.ts";
+
 /**
  * The contract of a transactional, ordered key-value store. Cloud services keep their records in
  * one, a file system keeps its inodes, directory entries and accounting in one.
  *
  * - Keys are byte strings ordered as unsigned bytes, 1 to `maximumKeyLength` bytes long.
+ * - What is read is a view: valid until the next call of the same reader, and never to be changed.
  * - Transactions are synchronous, serializable and atomic: what `write` did is visible at once to
  *   whoever reads, all of it, or none of it where the work threw.
  * - A commit is *applied* at once and *durable* later; `Sequence` numbers order commits, and many
@@ -35,8 +38,7 @@ export interface Store {
 export type Sequence = number;
 
 export interface Reader {
-  /** The value, or undefined. The bytes must not be changed, nor kept past the transaction. */
-  get(key: Uint8Array): Uint8Array | undefined;
+  get(key: ByteString): Uint8Array | undefined;
   /**
    * Entries with `from` <= key < `to`, ascending (descending with `reverse`), at most `limit`.
    * Lazy: it reads only as far as it is consumed.
@@ -45,20 +47,21 @@ export interface Reader {
 }
 
 export interface Writer extends Reader {
-  put(key: Uint8Array, value: Uint8Array): void;
+  /** The value is copied. */
+  put(key: ByteString, value: Uint8Array): void;
   /** Removing what isn't there is no error. */
-  remove(key: Uint8Array): void;
+  remove(key: ByteString): void;
 }
 
 export interface Range {
-  readonly from: Uint8Array;
-  readonly to: Uint8Array;
+  readonly from: ByteString;
+  readonly to: ByteString;
   readonly limit?: number;
   readonly reverse?: boolean;
 }
 
 export interface Entry {
-  readonly key: Uint8Array;
+  readonly key: ByteString;
   readonly value: Uint8Array;
 }
 

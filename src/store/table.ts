@@ -1,3 +1,4 @@
+import { type ByteString, byteStringOf } from "./byte-string.ts";
 import type { Store, Writer } from "./store.ts";
 
 /**
@@ -23,7 +24,7 @@ export class Table<T> {
   /** Every record whose id starts with `prefix`, ordered by id. */
   list(prefix = ""): T[] {
     const from = this.#key(prefix);
-    const to = Buffer.concat([from, Buffer.from([0xff])]);
+    const to = `${from}\u00ff`;
     return this.#store.read((reader) =>
       Array.from(reader.scan({ from, to }), (entry) => decode<T>(entry.value)),
     );
@@ -40,8 +41,8 @@ export class Table<T> {
     else this.#store.write((own) => own.remove(this.#key(id)));
   }
 
-  #key(id: string): Buffer {
-    return Buffer.from(`${this.#name}/${id}`);
+  #key(id: string): ByteString {
+    return byteStringOf(`${this.#name}/${id}`);
   }
 }
 

@@ -102,7 +102,10 @@ export class Life {
   /** Waits for the end of the checkpoint that is under way, so that runs of a seed are alike. */
   async checkpointEnded(): Promise<void> {
     if (this.#covered.length > 0) {
-      await new Promise<void>((resolve) => (this.#checkpointDone = resolve));
+      const ended = new Promise<void>((resolve) => (this.#checkpointDone = resolve));
+      // A checkpoint begins with what the journal has on the disk.
+      this.storage.disk.endFlushes();
+      await ended;
     }
     await this.settle();
   }

@@ -81,8 +81,8 @@ export class SimulatedDirectory<Name> {
   /** Removed, and possibly back after a crash. */
   readonly #removed = new Map<Name, SimulatedFile>();
 
-  make(name: Name, isNamed: boolean): SimulatedFile {
-    const file = new SimulatedFile(Buffer.alloc(0), isNamed);
+  make(name: Name, isNamed: boolean, contents: Buffer = Buffer.alloc(0)): SimulatedFile {
+    const file = new SimulatedFile(contents, isNamed);
     this.files.set(name, file);
     this.#removed.delete(name);
     return file;

@@ -9,6 +9,8 @@ export class SimulatedJournalFiles implements JournalFiles {
   readonly #disk: SimulatedDisk;
   readonly #creating: () => void;
   readonly #removed: () => void;
+  /** What stands in a segment that is used again. */
+  #former: Buffer = Buffer.alloc(0);
 
   /** `creating` is called before a segment is made, `removed` after one is gone. */
   constructor(disk: SimulatedDisk, creating: () => void, removed: () => void) {
@@ -28,10 +30,11 @@ export class SimulatedJournalFiles implements JournalFiles {
   create(name: string): JournalSegment {
     this.#creating();
     this.#disk.segments.flushRemovals();
-    const file = this.#disk.segments.make(name, true);
+    const file = this.#disk.segments.make(name, true, this.#former);
+    this.#former = Buffer.alloc(0);
     return {
       write: (bytes, offset) => file.change({ kind: "write", offset, bytes: Buffer.from(bytes) }),
-      flush: (call) => this.#disk.flush(file, () => call(null)),
+      flush: (_isLonely, call) => this.#disk.flush(file, () => call(null)),
       close: () => {},
     };
   }
@@ -39,6 +42,11 @@ export class SimulatedJournalFiles implements JournalFiles {
   remove(name: string): void {
     this.#disk.segments.remove(name);
     this.#removed();
+  }
+
+  retire(name: string): void {
+    this.#former = this.read(name);
+    this.remove(name);
   }
 }
 

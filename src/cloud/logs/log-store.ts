@@ -1,3 +1,4 @@
+import { type ByteString, byteString } from "../../store/byte-string.ts";
 import type { Store } from "../../store/store.ts";
 import { Table } from "../../store/table.ts";
 
@@ -86,12 +87,12 @@ function streamId(group: string, name: string): string {
 function eventKey(
   stream: Pick<LogStream, "createdAtMs" | "group" | "name">,
   number: number,
-): Buffer {
+): ByteString {
   const id = `logs-events/${streamId(stream.group, stream.name)}\0`;
   const key = Buffer.alloc(Buffer.byteLength(id) + 8);
   key.write(id);
   key.writeBigUInt64BE(BigInt(number), key.length - 8);
-  return key;
+  return byteString(key);
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -1,40 +1,32 @@
 import type { Sequence } from "../store.ts";
-import { decodeRecords, type JournalRecord } from "./journal-record.ts";
+import type { ChangeLog } from "./change-log.ts";
+import { decodeBatches, type JournalBatch } from "./journal-batch.ts";
 import type { JournalFiles, JournalSegment } from "./journal-files.ts";
 
 /**
- * A write-ahead log with group commit: records gather while one flush is under way, and the next
- * flush takes them all. Segments are named by the first sequence number that they hold.
+ * A write-ahead log with group commit: commits gather while one flush is under way, and the next
+ * flush takes them all. Segments are named by the first sequence number that they hold; each has
+ * the bytes of one `ChangeLog`.
  */
 export class Journal {
   readonly #files: JournalFiles;
+  #log: ChangeLog;
   #segment: JournalSegment;
   #name: string;
-  #length = 0;
-  #pending: Buffer[] = [];
-  #pendingSequence: Sequence;
+  #written: Sequence;
   #flushScheduled = false;
   #flushesInFlight = 0;
   #retired: JournalSegment[] = [];
-  #waiters: { readonly sequence: Sequence; readonly call: () => void }[] = [];
+  #waiters: Waiter[] = [];
   durable: Sequence;
 
-  constructor(files: JournalFiles, next: Sequence) {
+  constructor(files: JournalFiles, log: ChangeLog, next: Sequence) {
     this.#files = files;
+    this.#log = log;
     this.#name = segmentName(next);
     this.#segment = files.create(this.#name);
     this.durable = next - 1;
-    this.#pendingSequence = next - 1;
-  }
-
-  /** Bytes in the present segment. */
-  get length(): number {
-    return this.#length;
-  }
-
-  append(sequence: Sequence, record: Buffer): void {
-    this.#pending.push(record);
-    this.#pendingSequence = sequence;
+    this.#written = next - 1;
   }
 
   whenDurable(sequence: Sequence, call: () => void): void {
@@ -45,30 +37,31 @@ export class Journal {
     }
   }
 
-  /** Begins a flush of what is pending, or lets one follow the flush that is under way. */
+  /** Begins a flush of what was committed, or lets one follow the flush that is under way. */
   flush(): void {
-    if (this.#flushScheduled || this.#flushesInFlight > 0 || this.#pending.length === 0) return;
+    if (this.#flushScheduled || this.#flushesInFlight > 0) return;
     this.#flushScheduled = true;
     // What else arrives in this turn of the event loop shares the flush.
     setImmediate(() => {
       this.#flushScheduled = false;
       if (this.#flushesInFlight > 0) return;
-      this.#writePending();
-      this.#flushSegment();
+      this.#writeBatch();
+      if (this.#written > this.durable) this.#flushSegment();
     });
   }
 
   /**
-   * Begins a new segment at `next`; what came before goes on to be flushed into the old one.
-   * Returns the names of all older segments, to remove once a checkpoint covers them.
+   * Begins a new segment at `next` with what `log` will hold; what came before goes on to be
+   * flushed into the old one. Returns the names of all older segments, to remove once a checkpoint
+   * covers them.
    */
-  rotate(next: Sequence): string[] {
-    this.#writePending();
+  rotate(next: Sequence, log: ChangeLog): string[] {
+    this.#writeBatch();
     this.#flushSegment();
     this.#retired.push(this.#segment);
+    this.#log = log;
     this.#name = segmentName(next);
     this.#segment = this.#files.create(this.#name);
-    this.#length = 0;
     return this.#files.list().filter((name) => name !== this.#name);
   }
 
@@ -78,9 +71,10 @@ export class Journal {
 
   /** All flushes in flight are of one segment: none is begun on a new one before the old ones'. */
   #flushSegment(): void {
-    const sequence = this.#pendingSequence;
+    const sequence = this.#written;
     this.#flushesInFlight += 1;
-    this.#segment.flush((error) => {
+    const isLonely = this.#waiters.length <= fewWaiters && this.#flushesInFlight === 1;
+    this.#segment.flush(isLonely, (error) => {
       // A disk that fails to flush has lost data nobody knows of: only a crash is safe.
       if (error) throw error;
       this.#flushesInFlight -= 1;
@@ -88,19 +82,21 @@ export class Journal {
     });
   }
 
-  #writePending(): void {
-    const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
-    this.#pending = [];
-    if (bytes.length === 0) return;
-    this.#segment.write(bytes, this.#length);
-    this.#length += bytes.length;
+  #writeBatch(): void {
+    const batch = this.#log.takeBatch();
+    if (batch === undefined) return;
+    this.#segment.write(batch.bytes, batch.offset);
+    this.#written = batch.last;
   }
 
   #flushed(sequence: Sequence): void {
     if (sequence > this.durable) this.durable = sequence;
-    const ready = this.#waiters.filter((waiter) => waiter.sequence <= this.durable);
-    this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > this.durable);
-    for (const waiter of ready) waiter.call();
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.sequence <= this.durable) waiter.call();
+      else this.#waiters.push(waiter);
+    }
     if (this.#flushesInFlight > 0) return;
     for (const segment of this.#retired) segment.close();
     this.#retired = [];
@@ -108,14 +104,23 @@ export class Journal {
   }
 }
 
-/** All records after `checkpoint` that survived, in order. */
-export function* recover(files: JournalFiles, checkpoint: Sequence): Generator<JournalRecord> {
+interface Waiter {
+  readonly sequence: Sequence;
+  readonly call: () => void;
+}
+
+/** With so few that wait there is little else to do meanwhile. */
+const fewWaiters = 2;
+
+/** All batches after `checkpoint` that survived, in order. */
+export function* recover(files: JournalFiles, checkpoint: Sequence): Generator<JournalBatch> {
   let last = checkpoint;
   for (const name of files.list()) {
-    for (const record of decodeRecords(files.read(name), last)) {
-      if (record.sequence !== last + 1) return;
-      last = record.sequence;
-      yield record;
+    for (const batch of decodeBatches(files.read(name))) {
+      if (batch.last <= last) continue;
+      if (batch.first !== last + 1) return;
+      last = batch.last;
+      yield batch;
     }
   }
 }

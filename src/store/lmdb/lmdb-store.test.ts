@@ -28,8 +28,8 @@ test("lmdb store: a crash at any moment keeps every commit that was reported dur
     for (let index = 0; index < 5000; index += 1) {
       const number = round * 5000 + index + 1;
       store.write((writer) => {
-        writer.put(Buffer.from(`n${number}`), Buffer.alloc(100, number & 0xff));
-        writer.put(Buffer.from("last"), Buffer.from(String(number)));
+        writer.put(`n${number}`, Buffer.alloc(100, number & 0xff));
+        writer.put("last", Buffer.from(String(number)));
       });
     }
     await new Promise<void>((resolve) => store.whenDurable(store.applied, resolve));
@@ -39,10 +39,10 @@ test("lmdb store: a crash at any moment keeps every commit that was reported dur
     cpSync(directory, crashed, { recursive: true });
     const reopened = open(crashed);
     assert.ok(reopened.applied >= promised);
-    const last = reopened.read((reader) => reader.get(Buffer.from("last")));
+    const last = reopened.read((reader) => reader.get("last"));
     assert.equal(Number(Buffer.from(last!).toString()), reopened.applied);
     const count = reopened.read((reader) => {
-      return [...reader.scan({ from: Buffer.from("n"), to: Buffer.from("o") })].length;
+      return [...reader.scan({ from: "n", to: "o" })].length;
     });
     assert.equal(count, reopened.applied);
     await reopened.close();
