@@ -327,12 +327,12 @@ test("check: an orphan is left for the next opening, as is what else a crash lea
 });
 
 /** /d with /d/inner, /d/f ("hello", also /d/g), and /l, a symbolic link. */
-async function closedFileSystem(): Promise<{
+async function closedFileSystem(inlineLimit = 0): Promise<{
   store: MemoryStore;
   data: MemoryData;
   reopen: () => FileSystem;
 }> {
-  const { files, store, data, reopen } = memoryFileSystem();
+  const { files, store, data, reopen } = memoryFileSystem({ inlineLimit });
   const d = make(files, files.root, "d", "directory");
   make(files, d, "inner", "directory");
   const f = make(files, d, "f");

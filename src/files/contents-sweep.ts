@@ -49,12 +49,17 @@ export class ContentsSweep {
 
   #tidy(file: FileKey): void {
     const node = this.#inodes.peek(file);
-    if (node === undefined) {
-      // Numbers are never used twice, so whatever becomes of the inode it won't be back, except
-      // where the removal isn't durable.
-      this.#store.whenDurable(this.#store.applied, () => this.#data.remove(file));
+    if (node === undefined || node.isInline) {
+      // Not before the removal is durable.
+      this.#store.whenDurable(this.#store.applied, () => this.#removeIfUnused(file));
     } else if (node.changeableAt <= this.#store.durable && this.#data.length(file) > node.length) {
       this.#data.truncate(file, node.length);
     }
+  }
+
+  /** Numbers are never used twice, but an inline file may have grown meanwhile. */
+  #removeIfUnused(file: FileKey): void {
+    const isUsed = this.#inodes.peek(file)?.isInline === false;
+    if (!isUsed) this.#data.remove(file);
   }
 }

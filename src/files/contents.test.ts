@@ -48,11 +48,12 @@ class HeldBackData extends MemoryData {
   }
 }
 
-function heldBack<Data extends MemoryData>(data: Data) {
+/** `isFresh`: not even the reservation of inode numbers is durable. */
+function heldBack<Data extends MemoryData>(data: Data, isFresh = false) {
   const store = new HeldBackStore();
   const [clock, random] = [new FakeClock(), new SeededRandom(3)];
-  const files = new PosixFileSystem({ id: "fs-test", store, data, clock, random });
-  store.flush();
+  const files = new PosixFileSystem({ id: "fs-test", store, data, clock, random, inlineLimit: 0 });
+  if (!isFresh) store.flush();
   return { files, store, data };
 }
 
@@ -86,8 +87,8 @@ test("a write to a file made shorter waits for the new size, with its bytes", as
   assert.equal(read(files, inode), "com\0\0!");
 });
 
-test("a write to a new file waits until the file is durable, and fails where it goes", async () => {
-  const { files, store, data } = heldBack(new MemoryData());
+test("a write waits until the file's number can't be given again, and fails where it goes", async () => {
+  const { files, store, data } = heldBack(new MemoryData(), true);
   const writing = ["kept", "gone"].map(async (name) =>
     files.write(superuser, make(files, name), 0, Buffer.from(name)),
   );
@@ -100,7 +101,7 @@ test("a write to a new file waits until the file is durable, and fails where it 
 
 test("what was never committed reads as zeros after a crash, what was committed is there", async () => {
   const clock = new FakeClock();
-  const { files, reopen } = memoryFileSystem(clock);
+  const { files, reopen } = memoryFileSystem({ clock, inlineLimit: 0 });
   const inode = make(files, "f");
   await files.write(superuser, inode, 0, Buffer.from("committed"));
   files.commit(inode, () => {});
@@ -132,7 +133,7 @@ test("a commit that was under way when the file was made shorter covers what is 
 
 test("contents that nobody commits are durable after a while", async () => {
   const clock = new FakeClock();
-  const { files, reopen } = memoryFileSystem(clock);
+  const { files, reopen } = memoryFileSystem({ clock, inlineLimit: 0 });
   const inode = make(files, "f");
   await files.write(superuser, inode, 0, Buffer.from("written"));
   clock.advance(contentsSettleMs + lazyAttributesMs);
@@ -141,7 +142,7 @@ test("contents that nobody commits are durable after a while", async () => {
 
 test("contents that a crash left over are removed, all others are kept", async () => {
   const clock = new FakeClock();
-  const { files, store, data, reopen } = memoryFileSystem(clock);
+  const { files, store, data, reopen } = memoryFileSystem({ clock, inlineLimit: 0 });
   const inode = make(files, "f");
   await files.write(superuser, inode, 0, Buffer.from("kept"));
   files.commit(inode, () => {});

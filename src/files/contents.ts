@@ -1,40 +1,66 @@
-// The contents of inodes. Data and store survive a crash each on its own; the order of changes here
-// makes them one thing again: what is cut off goes only after the new size is durable, and bytes
-// count after a crash only as far as they are known to have been flushed (`Node.solidLength`).
+// The contents of inodes: small ones in the store (InlineContents), others in the data engine, where
+// they survive a crash each on its own. The order of changes here makes the two one thing again:
+// what is cut off goes only after the new size is durable, and bytes count after a crash only as
+// far as they are known to have been flushed (`Node.solidLength`) or stand in the store (`Redo`).
 import type { Clock, Timer } from "../base/clock.ts";
 import { type Data, NoSpace } from "../data/data.ts";
-import type { Store } from "../store/store.ts";
-import { ENOSPC, ESTALE, type Failure } from "./failure.ts";
+import type { Store, Writer } from "../store/store.ts";
+import { EAGAIN, ENOSPC, ESTALE, type Failure } from "./failure.ts";
+import type { InlineContents } from "./inline-contents.ts";
+import type { InodeTable } from "./inode-table.ts";
 import { contentsSettleMs } from "./limits.ts";
 import type { Node } from "./node.ts";
+import { Redo, storedPieces } from "./redo.ts";
 
 export interface ContentsOptions {
   readonly store: Store;
   readonly data: Data;
   readonly clock: Clock;
-  /** The node's record is to be stored soon. */
-  readonly saveLater: (node: Node) => void;
+  readonly inodes: InodeTable;
+  readonly inline: InlineContents;
 }
 
 export class Contents {
   readonly #store: Store;
   readonly #data: Data;
   readonly #clock: Clock;
-  readonly #saveLater: (node: Node) => void;
-  /** Files that reach past what is known to be durable. */
+  readonly #inodes: InodeTable;
+  readonly #inline: InlineContents;
+  /** Files with contents that are not known to be flushed. */
   readonly #unsettled = new Set<Node>();
   readonly #flushes = new Map<Node, Set<Flush>>();
   #settling: Timer | undefined;
 
-  constructor({ store, data, clock, saveLater }: ContentsOptions) {
+  constructor({ store, data, clock, inodes, inline }: ContentsOptions) {
     this.#store = store;
     this.#data = data;
     this.#clock = clock;
-    this.#saveLater = saveLater;
+    this.#inodes = inodes;
+    this.#inline = inline;
+  }
+
+  /** Writes again what a crash may have taken out of the data engine. */
+  recover(): void {
+    const pieces = this.#store.read((reader) =>
+      Array.from(storedPieces(reader), (piece) => ({ ...piece, bytes: Buffer.from(piece.bytes) })),
+    );
+    for (const { file, offset, bytes } of pieces) {
+      const node = this.#inodes.get(file);
+      // Of an inode that can't be read, or is another now: the check tells about it.
+      if (node === undefined || node.isInline) continue;
+      void this.#data.write(file, offset, bytes);
+      node.redo ??= new Redo(file);
+      node.redo.has(offset, bytes.length);
+      this.#settleLater(node);
+    }
   }
 
   /** `target` lies within the file's size. */
   read(node: Node, offset: number, target: Uint8Array): number | Promise<number> {
+    if (node.isInline) {
+      this.#inline.read(node, offset, target);
+      return target.length;
+    }
     const { cutAt } = node;
     if (cutAt < 0 || offset + target.length <= cutAt) {
       return this.#data.read(node.number, offset, target);
@@ -46,17 +72,29 @@ export class Contents {
     return typeof filled === "number" ? target.length : filled.then(() => target.length);
   }
 
-  /** Writes all of `bytes` and makes the file as long as they need. */
+  /**
+   * Writes all of `bytes` and makes the file as long as they need. `stable`: a commit follows at
+   * once.
+   */
   write(
     node: Node,
     offset: number,
     bytes: Uint8Array,
+    stable: boolean,
   ): number | Failure | Promise<number | Failure> {
     if (node.removed) return ESTALE;
+    if (node.isInline) {
+      if (this.#inline.fits(offset + bytes.length)) {
+        this.#inline.write(node, offset, bytes);
+        return bytes.length;
+      }
+    }
     if (!this.#mayChange(node)) {
       // A copy also of a Buffer, whose own `slice` makes none: the caller reuses its bytes.
-      return this.#writeLater(node, offset, Uint8Array.prototype.slice.call(bytes));
+      return this.#writeLater(node, offset, Uint8Array.prototype.slice.call(bytes), stable);
     }
+    const refused = node.isInline && this.#store.write((writer) => this.#spill(writer, node));
+    if (refused) return refused;
     if (offset > node.length) this.#cutBehindEnd(node);
     let written: number | Promise<number>;
     try {
@@ -64,14 +102,29 @@ export class Contents {
     } catch (error) {
       return refusal(error);
     }
-    if (typeof written === "number") return this.#wrote(node, offset, written);
+    if (typeof written === "number") {
+      if (!stable || !this.#redo(node, offset, bytes)) node.isUnflushed = true;
+      return this.#wrote(node, offset, written);
+    }
+    node.isUnflushed = true;
     return written.then((count) => this.#wrote(node, offset, count), refusal);
   }
 
-  /** The caller stores the node and calls `resized` then. */
-  resize(node: Node, size: number): void {
+  /** The caller stores the node with the same writer and calls `resized` then. */
+  resize(writer: Writer, node: Node, size: number): Failure | undefined {
+    if (node.isInline) {
+      if (this.#inline.fits(size)) {
+        this.#inline.resize(node, size);
+        return undefined;
+      }
+      // Contents that a crash would leave to another inode; the caller comes again in a moment.
+      if (node.length > 0 && node.changeableAt > this.#store.durable) return EAGAIN;
+      const refused = this.#spill(writer, node);
+      if (refused) return refused;
+    }
     if (size < node.length) {
       for (const flush of this.#flushes.get(node) ?? []) flush.to = Math.min(flush.to, size);
+      node.redo?.cut(writer, size);
       node.cutAt = node.cutAt < 0 ? size : Math.min(node.cutAt, size);
       node.solidLength = Math.min(node.solidLength, size);
       if (size === 0) node.sparseBytes = -1;
@@ -83,6 +136,7 @@ export class Contents {
       node.sparseBytes = this.#data.allocated(node.number);
     }
     node.length = size;
+    return undefined;
   }
 
   /** After the commit with the new size: what is past it goes when that is durable. */
@@ -96,32 +150,27 @@ export class Contents {
 
   seek(node: Node, offset: number, what: "data" | "hole"): number | undefined {
     if (offset >= node.length) return undefined;
+    if (node.isInline) return what === "data" ? offset : node.length;
     const end = node.cutAt < 0 ? node.length : node.cutAt;
     const found = offset < end ? this.#data.seek(node.number, offset, what) : undefined;
     if (what === "hole") return Math.max(offset, Math.min(found ?? end, end));
     return found === undefined || found >= end ? undefined : found;
   }
 
-  /** Calls back once everything written so far is durable; the node's record may be ahead then. */
+  /**
+   * Calls back once everything written so far is durable, or will be with the node's record, which
+   * may be ahead of what is stored.
+   */
   whenDurable(node: Node, call: (error?: Error) => void): void {
-    const flush = { to: node.cutAt < 0 ? node.length : node.cutAt };
-    this.#remember(node, flush);
-    this.#data.whenDurable(node.number, (error) => {
-      this.#forget(node, flush);
-      if (error) return call(error);
-      if (!node.removed && flush.to > node.solidLength) {
-        node.solidLength = flush.to;
-        this.#saveLater(node);
-      }
-      if (node.removed || node.solidLength === node.length) this.#unsettled.delete(node);
-      call();
-    });
+    const isStored = node.isInline || (!node.isUnflushed && !this.#flushes.has(node));
+    if (isStored && (node.isInline || node.solidLength === node.length)) call();
+    else this.#flush(node, call);
   }
 
   /** Flushes what nobody committed, a file at a time, so that other flushes needn't wait long. */
   async settle(): Promise<void> {
     for (const node of Array.from(this.#unsettled)) {
-      await new Promise<void>((resolve) => this.whenDurable(node, () => resolve()));
+      await new Promise<void>((resolve) => this.#flush(node, () => resolve()));
     }
     if (this.#unsettled.size > 0) this.#settleSoon();
   }
@@ -130,11 +179,69 @@ export class Contents {
     this.#settling?.cancel();
   }
 
-  async #writeLater(node: Node, offset: number, bytes: Uint8Array): Promise<number | Failure> {
+  #flush(node: Node, call: (error?: Error) => void): void {
+    const flush = {
+      to: node.cutAt < 0 ? node.length : node.cutAt,
+      redone: node.redo?.snapshot(),
+    };
+    node.isUnflushed = false;
+    this.#remember(node, flush);
+    this.#data.whenDurable(node.number, (error) => {
+      this.#forget(node, flush);
+      if (error) {
+        node.isUnflushed = true;
+        return call(error);
+      }
+      if (!node.removed) this.#flushed(node, flush);
+      if (node.removed || node.isFlushed) this.#unsettled.delete(node);
+      call();
+    });
+  }
+
+  #flushed(node: Node, flush: Flush): void {
+    if (flush.to > node.solidLength) node.solidLength = flush.to;
+    else if (flush.redone === undefined) return;
+    if (flush.redone !== undefined) node.redo?.flushed(flush.redone);
+    this.#inodes.saveLater(node);
+  }
+
+  /** Whether the bytes become durable with the node's record, without a flush. */
+  #redo(node: Node, offset: number, bytes: Uint8Array): boolean {
+    if (node.isUnflushed || node.cutAt >= 0 || offset > node.solidLength) return false;
+    const redo = (node.redo ??= new Redo(node.number));
+    if (!redo.add(offset, bytes)) return false;
+    node.solidLength = Math.max(node.solidLength, offset + bytes.length);
+    this.#settleLater(node);
+    if (redo.isFull && !this.#flushes.has(node)) this.#flush(node, () => {});
+    return true;
+  }
+
+  /** Gives a file that grows too large for the store contents of its own. */
+  #spill(writer: Writer, node: Node): Failure | undefined {
+    const contents = this.#inline.all(node);
+    // A crash may have left some, of a spill that it took back.
+    this.#data.truncate(node.number, 0);
+    try {
+      if (contents.length > 0) void this.#data.write(node.number, 0, contents);
+    } catch (error) {
+      return refusal(error);
+    }
+    this.#inline.spill(writer, node, contents);
+    this.#inodes.save(writer, node);
+    this.#settleLater(node);
+    return undefined;
+  }
+
+  async #writeLater(
+    node: Node,
+    offset: number,
+    bytes: Uint8Array,
+    stable: boolean,
+  ): Promise<number | Failure> {
     while (!node.removed && !this.#mayChange(node)) {
       await new Promise<void>((resolve) => this.#store.whenDurable(node.changeableAt, resolve));
     }
-    return this.write(node, offset, bytes);
+    return this.write(node, offset, bytes, stable);
   }
 
   /** Whether a crash can't bring back what was before; cuts off what is past the end then. */
@@ -146,7 +253,7 @@ export class Contents {
     if (node.solidLength < node.length) this.#settleLater(node);
     if (node.sparseBytes >= 0) {
       node.sparseBytes = this.#data.allocated(node.number);
-      this.#saveLater(node);
+      this.#inodes.saveLater(node);
     }
     return true;
   }
@@ -159,10 +266,8 @@ export class Contents {
 
   #wrote(node: Node, offset: number, count: number): number | Failure {
     if (node.removed) return ESTALE;
-    if (offset + count > node.length) {
-      node.length = offset + count;
-      this.#settleLater(node);
-    }
+    if (offset + count > node.length) node.length = offset + count;
+    this.#settleLater(node);
     if (node.sparseBytes >= 0) node.sparseBytes = this.#data.allocated(node.number);
     return count;
   }
@@ -192,9 +297,10 @@ export class Contents {
   }
 }
 
-/** A flush that is under way, and how far the contents are durable once it is over. */
+/** A flush that is under way, and what is durable once it is over. */
 interface Flush {
   to: number;
+  readonly redone: ReadonlyMap<number, unknown> | undefined;
 }
 
 function refusal(error: unknown): Failure {

@@ -27,6 +27,7 @@ export interface FileSystem {
   /** By number, for caches that outlive an `Inode` object. */
   inode(number: FileKey): Inode | Failure;
 
+  /** EAGAIN where a size can't be set just now, but in a moment. */
   setAttributes(caller: Caller, inode: Inode, change: AttributeChange): Inode | Failure;
   /** The subset of `wanted` that the caller has on the inode. */
   access(caller: Caller, inode: Inode, wanted: AccessMask): AccessMask;
@@ -78,12 +79,14 @@ export interface FileSystem {
   /**
    * Writes all of `bytes`; extends the file, clears setuid and setgid (unless root), sets times.
    * Returns the bytes written. Not durable; see `commit`. Permission is checked when opened.
+   * `stable`: a `commit` follows at once, which then takes less time.
    */
   write(
     caller: Caller,
     inode: Inode,
     offset: number,
     bytes: Uint8Array,
+    stable?: boolean,
   ): number | Failure | Promise<number | Failure>;
   /** Calls back once all data and attributes written to the file so far are durable. */
   commit(inode: Inode, call: (error?: Error) => void): void;

@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import type { Random } from "../base/random.ts";
 import type { Data, FileKey } from "../data/data.ts";
 import type { ByteString } from "../store/byte-string.ts";
-import type { Reader, Store, Writer } from "../store/store.ts";
+import type { Reader, Sequence, Store, Writer } from "../store/store.ts";
 import type { FileType, Timestamp } from "./file-system.ts";
 import {
   encodeNumber,
@@ -15,7 +15,13 @@ import {
   orphanRange,
   targetKey,
 } from "./keys.ts";
-import { cachedInodesLimit, inodeNumbersReserved, lazyAttributesMs } from "./limits.ts";
+import { InlineContents } from "./inline-contents.ts";
+import {
+  cachedInodesLimit,
+  inodeNumbersReserved,
+  lazyAttributesMs,
+  unsavedFilesLimit,
+} from "./limits.ts";
 import { decodeNode, encodeNode, Node } from "./node.ts";
 
 /** A file system's inodes: cached, numbered, stored, and forgotten when nothing needs them. */
@@ -28,6 +34,8 @@ export class InodeTable {
   readonly #dirty = new Set<Node>();
   #nextNumber: FileKey;
   #reservedTo: FileKey;
+  /** The commit of the last reservation. */
+  #reservedAt: Sequence = 0;
   #saving: Timer | undefined;
   #evicting: Timer | undefined;
   #lastMs = -1;
@@ -56,6 +64,7 @@ export class InodeTable {
     if (record === undefined) return undefined;
     const node = decodeNode(number, record);
     node.meteredSaved = node.meteredBytes;
+    node.isOrphan = node.links === 0;
     this.#remember(node);
     return node;
   }
@@ -75,11 +84,15 @@ export class InodeTable {
     if (this.#nextNumber >= this.#reservedTo) {
       this.#reservedTo = this.#nextNumber + inodeNumbersReserved;
       writer.put(numbersKey, encodeNumber(this.#reservedTo));
+      this.#reservedAt = this.#store.applied + 1;
     }
     const generation = this.#random.bytes(8);
     const view = new DataView(generation.buffer, generation.byteOffset, 8);
     const node = new Node(this.#nextNumber, type, view.getUint32(0), view.getUint32(4));
     this.#nextNumber += 1;
+    node.isInline = type === "file";
+    // A number that a crash lets give again must not find contents.
+    node.changeableAt = this.#reservedAt;
     const now = this.now();
     node.accessTime = now;
     node.birthTime = now;
@@ -95,6 +108,11 @@ export class InodeTable {
 
   save(writer: Writer, node: Node): void {
     writer.put(inodeKey(node.number), encodeNode(node));
+    if (node.isInline) InlineContents.save(writer, node);
+    if (node.redo !== undefined) {
+      node.redo.save(writer);
+      if (node.redo.isEmpty) node.redo = undefined;
+    }
     this.#meter(writer, node.meteredBytes - node.meteredSaved);
     node.meteredSaved = node.meteredBytes;
     this.#dirty.delete(node);
@@ -103,6 +121,7 @@ export class InodeTable {
   /** The attributes reach the store soon, with those of other files. */
   saveLater(node: Node): void {
     this.#dirty.add(node);
+    if (this.#dirty.size >= unsavedFilesLimit) this.saveAll();
     this.#saving ??= this.#clock.schedule(lazyAttributesMs, () => {
       this.#saving = undefined;
       this.saveAll();
@@ -125,6 +144,7 @@ export class InodeTable {
   nameless(writer: Writer, node: Node): void {
     if (node.holds > 0) {
       writer.put(orphanKey(node.number), new Uint8Array(0));
+      node.isOrphan = true;
       this.save(writer, node);
     } else {
       this.#remove(writer, node);
@@ -184,7 +204,9 @@ export class InodeTable {
 
   #remove(writer: Writer, node: Node): void {
     writer.remove(inodeKey(node.number));
-    writer.remove(orphanKey(node.number));
+    if (node.isOrphan) writer.remove(orphanKey(node.number));
+    InlineContents.remove(writer, node);
+    node.redo?.remove(writer);
     if (node.type === "symlink") writer.remove(targetKey(node.number));
     this.#meter(writer, -node.meteredSaved);
     node.meteredSaved = 0;
@@ -194,7 +216,7 @@ export class InodeTable {
   }
 
   #removeContentsWhenDurable(node: Node): void {
-    if (node.type !== "file") return;
+    if (node.type !== "file" || node.isInline) return;
     // Not before: after a crash the name may be there still, and then so must be the contents.
     this.#store.whenDurable(this.#store.applied, () => this.#data.remove(node.number));
   }

@@ -3,7 +3,15 @@ import type { FileKey } from "../data/data.ts";
 import { type ByteString, writeByteString } from "../store/byte-string.ts";
 import type { Name } from "./file-system.ts";
 
-const prefix = { inode: "i", name: "n", cookie: "c", target: "t", orphan: "o" } as const;
+const prefix = {
+  inode: "i",
+  name: "n",
+  cookie: "c",
+  target: "t",
+  orphan: "o",
+  inline: "d",
+  redo: "r",
+} as const;
 
 /** The inode's record. */
 export const inodeKey = (inode: FileKey): ByteString => prefix.inode + numberText(inode);
@@ -11,6 +19,14 @@ export const inodeKey = (inode: FileKey): ByteString => prefix.inode + numberTex
 export const targetKey = (inode: FileKey): ByteString => prefix.target + numberText(inode);
 /** Present while an inode has no name but is held open. */
 export const orphanKey = (inode: FileKey): ByteString => prefix.orphan + numberText(inode);
+
+/** The contents of a small file. */
+export const inlineKey = (inode: FileKey): ByteString => prefix.inline + numberText(inode);
+
+/** Bytes of a file's contents from `offset` on that may not be flushed yet. */
+export function redoKey(inode: FileKey, offset: number): ByteString {
+  return prefix.redo + numberText(inode) + numberText(offset);
+}
 
 /** From a name in a directory to `entryValue`. */
 export function nameKey(directory: FileKey, name: Name): ByteString {
@@ -27,6 +43,9 @@ export const nameRange = (): KeyRange => rangeOf(prefix.name);
 export const cookieRange = (): KeyRange => rangeOf(prefix.cookie);
 export const targetRange = (): KeyRange => rangeOf(prefix.target);
 export const orphanRange = (): KeyRange => rangeOf(prefix.orphan);
+
+export const inlineRange = (): KeyRange => rangeOf(prefix.inline);
+export const redoRange = (): KeyRange => rangeOf(prefix.redo);
 
 interface KeyRange {
   readonly from: ByteString;
@@ -50,6 +69,11 @@ export function decodeNameKey(key: ByteString): { directory: FileKey; name: Name
 /** The two parts of a key that `cookieKey` made. */
 export function decodeCookieKey(key: ByteString): { directory: FileKey; cookie: number } {
   return { directory: numberIn(key, 1), cookie: numberIn(key, 9) };
+}
+
+/** The two parts of a key that `redoKey` made. */
+export function decodeRedoKey(key: ByteString): { file: FileKey; offset: number } {
+  return { file: numberIn(key, 1), offset: numberIn(key, 9) };
 }
 
 /** The inode of a key that has nothing else. */

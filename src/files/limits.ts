@@ -20,3 +20,11 @@ export const lazyAttributesMs = 1000;
 export const contentsSettleMs = 5000;
 /** Contents looked at in one piece of the sweep after a crash. */
 export const sweepStep = 256;
+/** Bytes of a file whose contents are kept beside its inode, in the store. */
+export const inlineLimit = 8192;
+/** Bytes of a stable write that goes to the store before it is flushed where it belongs. */
+export const redoPieceLimit = 64 * 1024;
+/** Such writes of one file until its contents are flushed. */
+export const redoPiecesLimit = 256;
+/** Files whose attributes or small contents may wait in memory to be stored. */
+export const unsavedFilesLimit = 500;

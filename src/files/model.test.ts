@@ -25,8 +25,8 @@ const steps = fc.array(
 
 test("any sequence of changes leaves the tree that a plain model has, and a sound file system", () => {
   fc.assert(
-    fc.property(steps, (sequence) => {
-      const { files: first, store, data, reopen } = memoryFileSystem();
+    fc.property(steps, fc.constantFrom(0, 3, 8192), (sequence, inlineLimit) => {
+      const { files: first, store, data, reopen } = memoryFileSystem({ inlineLimit });
       let files: FileSystem = first;
       const model: Tree = new Map();
       for (const step of sequence) {

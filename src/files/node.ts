@@ -1,12 +1,14 @@
 import { assert } from "../base/assert.ts";
 import type { FileKey } from "../data/data.ts";
 import type { Sequence } from "../store/store.ts";
+import type { Redo } from "./redo.ts";
 import type { FileType, Inode, Timestamp } from "./file-system.ts";
 
 const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
 const recordLength = 128;
 const metadataBytes = 2048;
 const blockBytes = 4096;
+const inlineFlag = 1;
 
 /** An inode in memory: what `Inode` shows, and what only the file system itself needs. */
 export class Node implements Inode {
@@ -41,12 +43,24 @@ export class Node implements Inode {
   modifyTime: Timestamp = epoch;
   changeTime: Timestamp = epoch;
   birthTime: Timestamp = epoch;
+  /** Files: the contents are in the store beside the record, all of them. */
+  isInline = false;
+  /** Contents of an inline file that are newer than what is stored. Not stored. */
+  unsavedContents: Uint8Array | undefined;
+  /** There are contents of an inline file in the store. Not stored. */
+  hasInlineStored = false;
+  /** Stable writes of a file that isn't inline, until it is flushed. */
+  redo: Redo | undefined;
+  /** Contents that neither a flush nor `redo` has made durable. Not stored. */
+  isUnflushed = false;
   /** Opens that keep the contents though the last name may be gone. Not stored. */
   holds = 0;
   /** Contents from here on are former ones, still to be cut off, and read as zeros; -1: none are. Not stored. */
   cutAt = -1;
   /** The commit that must be durable before contents may change. Not stored. */
   changeableAt: Sequence = 0;
+  /** The store has it among those without a name. */
+  isOrphan = false;
   /** It is in the store no more. Not stored. */
   removed = false;
   /** What of it the file system's metered size contains. Not stored. */
@@ -71,10 +85,16 @@ export class Node implements Inode {
     return this.sparseBytes < 0 ? full : Math.min(full, inBlocks(this.sparseBytes));
   }
 
+  /** Whether all contents are durable where they belong. */
+  get isFlushed(): boolean {
+    if (this.type !== "file" || this.isInline) return true;
+    if (this.isUnflushed || this.redo?.isNeeded) return false;
+    return this.solidLength === (this.cutAt < 0 ? this.length : this.cutAt);
+  }
+
   /** Whether the record, once stored and durable, says all that is to be known of the contents. */
   get isSettled(): boolean {
-    if (this.type !== "file") return true;
-    return this.solidLength === (this.cutAt < 0 ? this.length : this.cutAt);
+    return this.isFlushed && this.redo === undefined;
   }
 
   /** What the inode adds to the file system's metered size (facts §2.8). */
@@ -99,6 +119,7 @@ export function encodeNode(node: Node): Buffer {
   const record = Buffer.alloc(recordLength);
   const view = new DataView(record.buffer, record.byteOffset, recordLength);
   view.setUint8(0, types.indexOf(node.type));
+  view.setUint8(1, node.isInline ? inlineFlag : 0);
   view.setUint16(2, node.mode);
   view.setUint32(4, node.links);
   view.setUint32(8, node.uid);
@@ -112,13 +133,22 @@ export function encodeNode(node: Node): Buffer {
   view.setFloat64(48, node.type === "directory" ? node.nextCookie : node.sparseBytes);
   view.setFloat64(56, node.parent);
   view.setFloat64(64, node.entries);
-  const times = [node.accessTime, node.modifyTime, node.changeTime, node.birthTime];
-  for (const [index, time] of times.entries()) {
-    view.setFloat64(72 + index * 12, time.seconds);
-    view.setUint32(80 + index * 12, time.nanoseconds);
-  }
-  view.setFloat64(120, node.type === "file" ? node.length - node.solidLength : 0);
+  encodeTime(view, 72, node.accessTime);
+  encodeTime(view, 84, node.modifyTime);
+  encodeTime(view, 96, node.changeTime);
+  encodeTime(view, 108, node.birthTime);
+  view.setFloat64(120, hasSolidLength(node) ? node.length - node.solidLength : 0);
   return record;
+}
+
+function encodeTime(view: DataView, at: number, time: Timestamp): void {
+  view.setFloat64(at, time.seconds);
+  view.setUint32(at + 8, time.nanoseconds);
+}
+
+/** What is stored with the record needs none. */
+function hasSolidLength(node: Node): boolean {
+  return node.type === "file" && !node.isInline;
 }
 
 /** Whether `decodeNode` can make something of it. */
@@ -144,6 +174,8 @@ export function decodeNode(number: FileKey, record: Uint8Array): Node {
   } else {
     node.length = view.getFloat64(40);
     node.sparseBytes = view.getFloat64(48);
+    node.isInline = (view.getUint8(1) & inlineFlag) !== 0;
+    node.hasInlineStored = node.isInline && node.length > 0;
     node.solidLength = node.length - view.getFloat64(120);
     if (node.solidLength < node.length) node.cutAt = node.solidLength;
   }

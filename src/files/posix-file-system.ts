@@ -42,9 +42,10 @@ import type {
   ReadDirectoryEnd,
 } from "./file-system.ts";
 import { decodeHandle, encodeHandle } from "./handle.ts";
+import { InlineContents } from "./inline-contents.ts";
 import { InodeTable } from "./inode-table.ts";
 import { openKey, targetKey } from "./keys.ts";
-import { fileSizeLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
+import { fileSizeLimit, inlineLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
 import type { Node } from "./node.ts";
 import {
   grantedAccess,
@@ -63,6 +64,8 @@ export interface PosixFileSystemOptions {
   readonly data: Data;
   readonly clock: Clock;
   readonly random: Random;
+  /** Bytes of the largest file that has its contents in the store. */
+  readonly inlineLimit?: number;
 }
 
 const setGroupBit = 0o2000;
@@ -78,14 +81,16 @@ export class PosixFileSystem implements FileSystem {
   readonly #contents: Contents;
   readonly #sweep: ContentsSweep | undefined;
 
-  constructor({ id, store, data, clock, random }: PosixFileSystemOptions) {
+  constructor(options: PosixFileSystemOptions) {
+    const { id, store, data, clock, random } = options;
     this.id = id;
     this.#store = store;
     this.#data = data;
     const inodes = new InodeTable(store, data, clock, random);
     this.#inodes = inodes;
-    const saveLater = (node: Node): void => inodes.saveLater(node);
-    this.#contents = new Contents({ store, data, clock, saveLater });
+    const inline = new InlineContents(store, options.inlineLimit ?? inlineLimit);
+    this.#contents = new Contents({ store, data, clock, inodes, inline });
+    this.#contents.recover();
     const wasOpen = store.read((reader) => reader.get(openKey)) !== undefined;
     if (wasOpen) this.#sweep = new ContentsSweep({ store, data, clock, inodes });
     else store.write((writer) => writer.put(openKey, Buffer.alloc(0)));
@@ -129,10 +134,15 @@ export class PosixFileSystem implements FileSystem {
     if (node.removed) return ESTALE;
     const refused = mayChangeAttributes(caller, node, change);
     if (refused) return refused;
-    if (change.size !== undefined) this.#setSize(caller, node, change.size);
-    applyAttributes(caller, node, change, this.#inodes.now());
-    this.#inodes.touch(node);
-    this.#store.write((writer) => this.#inodes.save(writer, node));
+    const failure = this.#store.write((writer) => {
+      const full = change.size !== undefined && this.#setSize(writer, caller, node, change.size);
+      if (full) return full;
+      applyAttributes(caller, node, change, this.#inodes.now());
+      this.#inodes.touch(node);
+      this.#inodes.save(writer, node);
+      return undefined;
+    });
+    if (failure) return failure;
     if (change.size !== undefined) this.#contents.resized(node);
     return node;
   }
@@ -160,7 +170,7 @@ export class PosixFileSystem implements FileSystem {
     const refused = this.#mayAdd(caller, parent, name) ?? checkNewNode(wanted);
     if (refused) return refused;
     const attributes = wanted.attributes ?? {};
-    const made = this.#store.write((writer) => {
+    return this.#store.write((writer) => {
       const node = this.#inodes.make(writer, wanted.type);
       const inherits = (parent.mode & setGroupBit) !== 0;
       node.uid = caller.uid;
@@ -170,11 +180,12 @@ export class PosixFileSystem implements FileSystem {
       // Size zero is what a new file has; another needs no more rights than creating it did.
       const change = { ...attributes, opened: true };
       const denied = mayChangeAttributes(caller, node, change);
-      if (denied) {
+      const size = denied ? undefined : attributes.size;
+      const full = size === undefined ? undefined : this.#setSize(writer, caller, node, size);
+      if (denied ?? full) {
         this.#inodes.forget(node);
-        return denied;
+        return (denied ?? full)!;
       }
-      if (attributes.size !== undefined) this.#setSize(caller, node, attributes.size);
       applyAttributes(caller, node, attributes, node.birthTime);
       node.verifierHigh = wanted.verifier?.high ?? 0;
       node.verifierLow = wanted.verifier?.low ?? 0;
@@ -189,9 +200,6 @@ export class PosixFileSystem implements FileSystem {
       this.#saveChanged(writer, parent);
       return node;
     });
-    // Contents of an inode that a crash takes back would be nobody's.
-    if (!failed(made)) made.changeableAt = this.#store.applied;
-    return made;
   }
 
   link(caller: Caller, inode: Inode, directory: Inode, name: Name): Inode | Failure {
@@ -324,12 +332,13 @@ export class PosixFileSystem implements FileSystem {
     inode: Inode,
     offset: number,
     bytes: Uint8Array,
+    stable = false,
   ): number | Failure | Promise<number | Failure> {
     const node = inode as Node;
     if (node.type !== "file") return node.type === "directory" ? EISDIR : EINVAL;
     if (offset + bytes.length > fileSizeLimit) return EFBIG;
     if (bytes.length === 0) return 0;
-    const written = this.#contents.write(node, offset, bytes);
+    const written = this.#contents.write(node, offset, bytes, stable);
     if (written instanceof Promise)
       return written.then((count) => this.#wrote(caller, node, count));
     return this.#wrote(caller, node, written);
@@ -449,10 +458,12 @@ export class PosixFileSystem implements FileSystem {
     this.#inodes.save(writer, directory);
   }
 
-  #setSize(caller: Caller, node: Node, size: number): void {
-    this.#contents.resize(node, size);
+  #setSize(writer: Writer, caller: Caller, node: Node, size: number): Failure | undefined {
+    const refused = this.#contents.resize(writer, node, size);
+    if (refused) return refused;
     if (!isRoot(caller)) clearSetIdBits(node);
     this.#inodes.touchContents(node);
+    return undefined;
   }
 
   #wrote(caller: Caller, node: Node, written: number | Failure): number | Failure {

@@ -6,7 +6,10 @@ import { MemoryStore } from "../store/memory/memory-store.ts";
 import { PosixFileSystem } from "./posix-file-system.ts";
 
 /** For tests: a file system in memory, with the engines to look at or to open again. */
-export function memoryFileSystem(clock: Clock = new FakeClock()): {
+export function memoryFileSystem({
+  clock = new FakeClock(),
+  inlineLimit,
+}: { clock?: Clock; inlineLimit?: number } = {}): {
   files: PosixFileSystem;
   store: MemoryStore;
   data: MemoryData;
@@ -15,6 +18,13 @@ export function memoryFileSystem(clock: Clock = new FakeClock()): {
   const store = new MemoryStore();
   const data = new MemoryData();
   const reopen = (): PosixFileSystem =>
-    new PosixFileSystem({ id: "fs-test", store, data, clock, random: new SeededRandom(7) });
+    new PosixFileSystem({
+      id: "fs-test",
+      store,
+      data,
+      clock,
+      random: new SeededRandom(7),
+      ...(inlineLimit !== undefined && { inlineLimit }),
+    });
   return { files: reopen(), store, data, reopen };
 }

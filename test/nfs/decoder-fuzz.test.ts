@@ -186,7 +186,7 @@ function defectsLog(): { log: Log; defects: unknown[] } {
 async function fuzz(seed: number): Promise<{ records: number; succeeded: number }> {
   const random = new SeededRandom(seed);
   const clock = new FakeClock();
-  const { files } = memoryFileSystem(clock);
+  const { files } = memoryFileSystem({ clock });
   const { log, defects } = defectsLog();
   const admission: Admission = {
     arrives: () => "serve",

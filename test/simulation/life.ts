@@ -24,6 +24,7 @@ export interface LifeOptions {
   readonly storage: Storage;
   readonly startMs: number;
   readonly random: Random;
+  readonly inlineLimit: number;
   /** Called while the store recovers: LMDB has the journal's commits, old segments are gone. */
   readonly recovered: () => void;
   /** A directory of its own for a copy of LMDB's tree. */
@@ -46,6 +47,8 @@ export class Life {
   /** The newest commit that was reported durable. */
   acknowledged = 0;
   isOver = false;
+  /** What belongs to the last operation, but is a commit of its own. */
+  afterwards: (() => void) | undefined;
   /** Writes that wait until contents may change. */
   waiting = 0;
   readonly #states: { readonly sequence: number; readonly tree: ModelTree }[] = [];
@@ -57,7 +60,8 @@ export class Life {
   #covered: readonly string[] = [];
   #checkpointDone: (() => void) | undefined;
 
-  constructor({ storage, startMs, random, recovered, newDirectory }: LifeOptions) {
+  constructor(options: LifeOptions) {
+    const { storage, startMs, random, inlineLimit, recovered, newDirectory } = options;
     this.storage = storage;
     this.clock = new FakeClock(startMs);
     this.#newDirectory = newDirectory;
@@ -71,7 +75,8 @@ export class Life {
     this.kept = this.store.applied;
     this.data = new SimulatedData(storage.disk);
     const { store, data, clock } = this;
-    this.files = new PosixFileSystem({ id: "fs-test", store, data, clock, random });
+    const id = "fs-test";
+    this.files = new PosixFileSystem({ id, store, data, clock, random, inlineLimit });
   }
 
   /** The model has changed with the newest commit. */

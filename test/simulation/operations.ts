@@ -107,7 +107,8 @@ function write(life: Life, random: SeededRandom): void {
   });
   const contents = life.contentsOf(number);
   const given = Buffer.from(bytes);
-  const outcome = life.files.write(superuser, inode(life, number), offset, given);
+  const isStable = random.below(2) === 0;
+  const outcome = life.files.write(superuser, inode(life, number), offset, given, isStable);
   const wrote = (count: number | Failure): void => {
     if (life.isOver) return;
     if (failed(count)) {
@@ -118,13 +119,18 @@ function write(life: Life, random: SeededRandom): void {
       contents.wrote(offset, bytes, life.files.applied);
     }
   };
-  if (!(outcome instanceof Promise)) return wrote(outcome);
+  if (!(outcome instanceof Promise)) {
+    wrote(outcome);
+    if (isStable && !failed(outcome)) life.afterwards = () => commitFile(life, number);
+    return;
+  }
   life.waiting += 1;
   // The caller's buffer is its own again.
   given.fill(0);
   void outcome.then((count) => {
     life.waiting -= 1;
     wrote(count);
+    if (isStable && !failed(count) && !life.isOver) commitFile(life, number);
   });
 }
 
@@ -135,6 +141,10 @@ function resize(life: Life, random: SeededRandom): void {
   const sizes = [0, random.below(sizeLimit), random.below(contents.length + 1)];
   const size = pick(sizes, random);
   const outcome = life.files.setAttributes(superuser, inode(life, number), { size });
+  if (failed(outcome) && outcome.code === "EAGAIN") {
+    assert.ok(life.files.durable < life.files.applied, "nothing to wait for");
+    return;
+  }
   assertOutcome(outcome, undefined, `resize ${number}`);
   contents.resized(size, life.files.applied);
 }
@@ -172,7 +182,10 @@ export function releaseOne(life: Life, number: number): void {
 
 function commit(life: Life, random: SeededRandom): void {
   const number = file(life, random);
-  if (number === undefined) return;
+  if (number !== undefined) commitFile(life, number);
+}
+
+function commitFile(life: Life, number: number): void {
   const contents = life.contentsOf(number);
   const snapshot = contents.snapshot();
   const { applied } = life.files;

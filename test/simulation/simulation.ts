@@ -16,12 +16,15 @@ import { SimulatedJournalFiles } from "./simulated-engines.ts";
 
 const livesLimit = 4;
 const stepsLimit = 60;
+/** No file has its contents in the store, or small ones have, or all that the simulation makes. */
+const inlineLimits = [0, 100, 8192];
 
 export class Simulation {
   readonly #random: SeededRandom;
   /** Of its own: the file system's handles don't depend on what the simulation does. */
   readonly #handles: SeededRandom;
   readonly #directory: string;
+  readonly #inlineLimit: number;
   readonly #ending: Promise<void>[] = [];
   /** Every handle that was ever given out. */
   readonly #given = new Set<string>();
@@ -31,6 +34,7 @@ export class Simulation {
     this.#random = new SeededRandom(Math.imul(seed, 0x9e3779b1));
     this.#handles = new SeededRandom(Math.imul(seed, 0x85ebca6b) ^ 0x5bd1e995);
     this.#directory = directory;
+    this.#inlineLimit = inlineLimits[this.#random.below(inlineLimits.length)]!;
   }
 
   async run(): Promise<void> {
@@ -54,6 +58,8 @@ export class Simulation {
     const before = life.files.applied;
     operations[random.below(operations.length)]!(life, random);
     assert.ok(life.files.applied - before <= 1, "an operation in two commits");
+    life.afterwards?.();
+    life.afterwards = undefined;
     switch (random.below(8)) {
       case 0:
       case 1:
@@ -102,6 +108,7 @@ export class Simulation {
       storage,
       startMs,
       random: this.#handles,
+      inlineLimit: this.#inlineLimit,
       newDirectory: () => this.#newDirectory(),
       recovered: () => {
         if (random.below(6) !== 0) return;

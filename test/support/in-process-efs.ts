@@ -37,7 +37,7 @@ export class InProcessEfs {
     const store = new MemoryStore();
     this.#identities = new IdentityStore({ store, clock, random, accountId });
     const network = new VpcNetwork({ store, random, region, cidrBlock: "127.40.0.0/16" });
-    const { files } = memoryFileSystem(clock);
+    const { files } = memoryFileSystem({ clock });
     const opener = { open: () => files, remove: () => Promise.resolve() };
     const fileSystems = new FileSystems(store, opener);
     this.#address = addTarget(fileSystems, network, fileSystemId, clock.nowMs());

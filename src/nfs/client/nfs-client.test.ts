@@ -28,7 +28,7 @@ let client: NfsClient;
 let port = 0;
 
 beforeEach(async () => {
-  disk = memoryFileSystem(new FakeClock());
+  disk = memoryFileSystem({ clock: new FakeClock() });
   port = 0;
   await serve(disk.files);
   client = new NfsClient({

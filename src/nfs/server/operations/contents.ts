@@ -39,7 +39,8 @@ export function write(compound: Compound): Outcome {
   const refused =
     compound.refuseWrite() ?? refuseContents(compound, current, stateid, ShareAccess.write);
   if (refused !== undefined) return refused;
-  const written = compound.files.write(compound.caller, current, offset, bytes);
+  const isStable = stable !== Stable.unstable;
+  const written = compound.files.write(compound.caller, current, offset, bytes, isStable);
   if (written instanceof Promise) {
     return written.then((count) => answerWrite(compound, current, stable, count));
   }

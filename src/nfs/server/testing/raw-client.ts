@@ -24,7 +24,7 @@ import { createSession, exchangeId, type RawChannel, sequence } from "./raw-sess
 export class TestServer implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly records = new MemoryClientRecords();
-  readonly #memory = memoryFileSystem(this.clock);
+  readonly #memory = memoryFileSystem({ clock: this.clock });
   readonly #connections: RawConnection[] = [];
   files: FileSystem = this.#memory.files;
   /** What the clients may do, for tests to change. */
