@@ -6,6 +6,7 @@ import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts
 import {
   AcceptStatus,
   type CallHeader,
+  CredentialMemory,
   decodeCall,
   encodeAccepted,
   encodeAuthError,
@@ -13,20 +14,15 @@ import {
   encodeRpcMismatch,
   rpcVersion,
 } from "../../wire/rpc/message.ts";
-import { RecordReader } from "../../wire/rpc/record-reader.ts";
+import { type RecordRange, RecordReader } from "../../wire/rpc/record-reader.ts";
 import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
-import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import { Compound } from "./compound.ts";
-import {
-  outputLimit,
-  readSpace,
-  recordLimit,
-  spareWriterLimit,
-  spareWritersLimit,
-} from "./limits.ts";
-import { moveToOwnBuffer } from "./own-buffer.ts";
+import { readSpace, recordLimit } from "./limits.ts";
+import { descriptorOf, moveToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
+import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
@@ -42,7 +38,6 @@ export interface ConnectionContext {
 }
 
 const lastFragment = 0x8000_0000;
-const outputCapacity = 64 * 1024;
 /** Bytes after which replies go out though more requests wait: longer buffers are of no use. */
 const flushAt = 512 * 1024;
 
@@ -52,19 +47,20 @@ const flushAt = 512 * 1024;
  * beside the stream, so that others overtake it.
  */
 export class Connection {
-  #socket: Socket;
+  readonly #socket: Socket;
   readonly #context: ConnectionContext;
-  readonly #records = new RecordReader(recordLimit);
+  readonly #records: RecordReader;
   readonly #reader = new XdrReader();
-  #output = new XdrWriter(outputCapacity);
-  /** Buffers that the socket has done with. */
-  readonly #spare: XdrWriter[] = [];
+  readonly #credentials = new CredentialMemory();
+  readonly #output: ReplyOutput;
   #flushing = false;
   #expiry: Timer | undefined;
 
   /** Serves what comes on the stream until it closes. */
   static serve(socket: Socket, context: ConnectionContext): void {
-    new Connection(socket, context).#serveStream();
+    const connection = new Connection(socket, undefined, context);
+    socket.on("data", (chunk: Buffer) => connection.#receive(chunk));
+    connection.#start();
   }
 
   /**
@@ -72,8 +68,7 @@ export class Connection {
    * it is used. Returns the socket that the connection has from here on.
    */
   static servePlain(accepted: Socket, first: Uint8Array, context: ConnectionContext): Socket {
-    const connection = new Connection(accepted, context);
-    const records = connection.#records;
+    const records = new RecordReader(recordLimit);
     // Before the socket is given the room that follows.
     records.push(first);
     const moved = moveToOwnBuffer(accepted, {
@@ -83,38 +78,46 @@ export class Connection {
         connection.#answerAll();
       },
     });
+    const socket = moved ?? accepted;
+    const connection = new Connection(socket, descriptorOf(socket), context, records);
     if (moved === undefined) {
-      connection.#serveStream();
-    } else {
-      connection.#socket = moved;
-      connection.#start();
+      socket.on("data", (chunk: Buffer) => connection.#receive(chunk));
     }
+    connection.#start();
     connection.#answerAll();
-    return connection.#socket;
+    return socket;
   }
 
-  private constructor(socket: Socket, context: ConnectionContext) {
+  private constructor(
+    socket: Socket,
+    descriptor: number | undefined,
+    context: ConnectionContext,
+    records = new RecordReader(recordLimit),
+  ) {
     this.#socket = socket;
     this.#context = context;
+    this.#records = records;
+    this.#output = new ReplyOutput(socket, descriptor, () => this.#goOn());
   }
 
-  #serveStream(): void {
-    this.#socket.on("data", (chunk: Buffer) => {
-      this.#records.push(chunk);
-      this.#answerAll();
-    });
-    this.#start();
+  #receive(chunk: Buffer): void {
+    this.#records.push(chunk);
+    this.#answerAll();
   }
 
   #start(): void {
     const socket = this.#socket;
-    socket.on("drain", () => socket.resume());
     socket.on("close", () => {
       this.#expiry?.cancel();
       this.#context.grant.closed();
     });
     this.#closeWhenExpired();
     socket.resume();
+  }
+
+  #goOn(): void {
+    this.#answerAll();
+    if (!this.#output.isFull) this.#socket.resume();
   }
 
   #closeWhenExpired(): void {
@@ -126,25 +129,28 @@ export class Connection {
 
   #answerAll(): void {
     try {
-      for (let record = this.#records.next(); record; record = this.#records.next()) {
-        this.#answer(record.bytes, record.start, record.end);
-        if (this.#output.length >= flushAt) this.#flush();
+      while (!this.#output.isFull) {
+        const record = this.#records.next();
+        if (record === undefined) break;
+        this.#answer(record);
+        if (this.#output.writer.length >= flushAt) this.#output.flush();
       }
     } catch (error) {
       // What can't be told apart into calls can't be answered; the client connects anew.
       this.#context.log.warn({ error }, "closing a connection that doesn't speak RPC");
       this.#socket.destroy();
     }
-    this.#flush();
+    this.#output.flush();
+    if (this.#output.isFull) this.#socket.pause();
   }
 
-  #answer(bytes: Uint8Array, start: number, end: number): void {
+  #answer(record: RecordRange): void {
     const reader = this.#reader;
-    const writer = this.#output;
-    reader.reset(bytes, start, end);
+    const { writer } = this.#output;
+    reader.reset(record.bytes, record.start, record.end);
     const replyStart = writer.length;
     writer.uint32(0);
-    const call = decodeCall(reader);
+    const call = decodeCall(reader, this.#credentials);
     // A reply to a callback: this server makes none.
     if (call === undefined) {
       writer.length = replyStart;
@@ -154,7 +160,7 @@ export class Connection {
     if (!refused) {
       encodeAccepted(writer, call.xid, AcceptStatus.success);
       if (call.procedure === Procedure.compound) {
-        this.#answerCompound(call, replyStart, bytes.subarray(start, end));
+        this.#answerCompound(call, replyStart, record);
         return;
       }
       if (call.procedure === bindProcedure)
@@ -163,9 +169,9 @@ export class Connection {
     markRecord(writer, replyStart);
   }
 
-  #answerCompound(call: CallHeader, replyStart: number, request: Uint8Array): void {
+  #answerCompound(call: CallHeader, replyStart: number, request: RecordRange): void {
     const { grant, state, bootVerifier } = this.#context;
-    const writer = this.#output;
+    const { writer } = this.#output;
     const duplicate = this.#duplicateKey(call, request);
     const former = duplicate === undefined ? undefined : state.duplicates.reply(duplicate);
     if (former !== undefined) {
@@ -180,7 +186,7 @@ export class Connection {
       state,
       credential: call.credential,
       bootVerifier,
-      requestLength: request.length,
+      requestLength: request.end - request.start,
       duplicate,
     });
     const resultStart = writer.length;
@@ -218,9 +224,7 @@ export class Connection {
     resultStart: number,
     appliedBefore: number,
   ): void {
-    const others = this.#output.written().slice(0, replyStart);
-    this.#output = this.#spare.pop() ?? new XdrWriter(outputCapacity);
-    this.#output.room(others.length).set(others);
+    this.#output.replace(replyStart);
     compound.reader = compound.reader.detached();
     running.then(
       () => {
@@ -236,9 +240,9 @@ export class Connection {
   }
 
   /** NFSv4.0 only: what the request is known by when it comes again. */
-  #duplicateKey(call: CallHeader, request: Uint8Array): string | undefined {
+  #duplicateKey(call: CallHeader, { bytes, start, end }: RecordRange): string | undefined {
     if (peekMinorVersion(this.#reader) !== 0) return undefined;
-    return DuplicateRequests.key(this.#context.peer, call.xid, request);
+    return DuplicateRequests.key(this.#context.peer, call.xid, bytes.subarray(start, end));
   }
 
   #sendWhenDurable(compound: Compound, reply: Uint8Array): void {
@@ -255,43 +259,19 @@ export class Connection {
 
   #send(compound: Compound, reply: Uint8Array): void {
     if (compound.slot !== undefined) compound.slot.busy = false;
-    this.#output.room(reply.length).set(reply);
+    this.#output.writer.room(reply.length).set(reply);
     if (this.#flushing) return;
     this.#flushing = true;
     // Whoever waited for the same flush goes out with the same write.
     queueMicrotask(() => {
       this.#flushing = false;
-      this.#flush();
+      this.#output.flush();
     });
   }
 
   #fail(error: unknown): void {
     this.#context.log.error({ error }, "a request could not be finished, closing its connection");
     this.#socket.destroy();
-  }
-
-  #flush(): void {
-    const output = this.#output;
-    if (output.length === 0 || this.#socket.destroyed) return;
-    const socket = this.#socket;
-    let isTaken = false;
-    socket.write(output.written(), () => {
-      if (isTaken) this.#keep(output);
-    });
-    if (socket.writableLength === 0) {
-      // The system has all of it: the buffer can be filled again.
-      output.length = 0;
-      return;
-    }
-    isTaken = true;
-    this.#output = this.#spare.pop() ?? new XdrWriter(outputCapacity);
-    if (socket.writableLength > outputLimit) socket.pause();
-  }
-
-  #keep(output: XdrWriter): void {
-    if (this.#spare.length >= spareWritersLimit || output.capacity > spareWriterLimit) return;
-    output.length = 0;
-    this.#spare.push(output);
   }
 }
 

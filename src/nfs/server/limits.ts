@@ -35,4 +35,4 @@ export const readSpace = 64 * 1024;
 export const spareWritersLimit = 4;
 export const spareWriterLimit = 4 * 1024 * 1024;
 /** Bytes of output that wait for a slow reader before no more of its requests are read. */
-export const outputLimit = 8 * 1024 * 1024;
+export const outputLimit = 256 * 1024;

@@ -47,9 +47,16 @@ export function stopReading(accepted: Socket): void {
   handleOf(accepted)?.readStop();
 }
 
+/** The system's number for a plain connection, where Node lets it be seen. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const descriptor = handleOf(socket)?.fd;
+  return descriptor !== undefined && descriptor >= 0 ? descriptor : undefined;
+}
+
 type WithHandle = Record<typeof handleName, Handle | null>;
 
 interface Handle {
+  readonly fd?: number;
   /** Whether Node believes that it is reading. */
   reading: boolean;
   readStop(): void;

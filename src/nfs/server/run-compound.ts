@@ -50,7 +50,7 @@ export function runCompound(compound: Compound): void | Promise<void> {
 export function peekMinorVersion(reader: XdrReader): number {
   const { offset } = reader;
   try {
-    reader.opaque(tagLimit);
+    reader.skipOpaque(tagLimit);
     return reader.uint32();
   } catch {
     return 1;

@@ -8,6 +8,7 @@ import { XdrWriter } from "../xdr/xdr-writer.ts";
 import {
   AcceptStatus,
   AuthStatus,
+  CredentialMemory,
   decodeCall,
   decodeReply,
   encodeAccepted,
@@ -227,6 +228,24 @@ test("whatever call is written is read again", () => {
       assert.equal(reader.remaining, 0);
     }),
     { numRuns: 500 },
+  );
+});
+
+test("a call is read the same whatever credentials were seen before it", () => {
+  const damaged = fc.tuple(fc.constant(sysCall), mutationLists).map((given) => mutated(...given));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(fc.constant(sysCall), damaged), { maxLength: 6 }), (calls) => {
+      const memory = new CredentialMemory();
+      for (const bytes of calls) {
+        const [remembering, fresh] = [new XdrReader(bytes), new XdrReader(bytes)];
+        assert.deepEqual(
+          decodedOrRefused<unknown>(XdrError, () => decodeCall(remembering, memory)),
+          decodedOrRefused<unknown>(XdrError, () => decodeCall(fresh)),
+        );
+        assert.equal(remembering.offset, fresh.offset);
+      }
+    }),
+    { numRuns: 1000 },
   );
 });
 

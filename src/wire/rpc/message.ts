@@ -44,8 +44,28 @@ const authLimit = 400;
 const machineNameLimit = 255;
 const gidsLimit = 16;
 
+/** A client sends the same credential again and again: one that was seen needs no decoding. */
+export class CredentialMemory {
+  #body = new Uint8Array(0);
+  #credential: AuthSys | undefined;
+
+  /** Reads an AUTH_SYS body; undefined where it is malformed. */
+  decode(reader: XdrReader, length: number): AuthSys | undefined {
+    if (length === this.#body.length && reader.isNext(this.#body)) return this.#credential;
+    const { offset } = reader;
+    const body = Uint8Array.prototype.slice.call(reader.fixedOpaque(length));
+    reader.offset = offset;
+    this.#credential = decodeAuthSys(reader, offset + length);
+    this.#body = body;
+    return this.#credential;
+  }
+}
+
 /** Reads a call's header; the reader stands at the arguments after that. */
-export function decodeCall(reader: XdrReader): CallHeader | undefined {
+export function decodeCall(
+  reader: XdrReader,
+  credentials = new CredentialMemory(),
+): CallHeader | undefined {
   const xid = reader.uint32();
   if (reader.uint32() !== messageCall) return undefined;
   const version = reader.uint32();
@@ -60,7 +80,7 @@ export function decodeCall(reader: XdrReader): CallHeader | undefined {
   let credential: AuthSys | undefined;
   if (flavor === AuthFlavor.sys && bodyLength <= authLimit) {
     reader.offset = bodyStart;
-    credential = decodeAuthSys(reader, bodyEnd);
+    credential = credentials.decode(reader, bodyLength);
     reader.offset = bodyEnd;
   }
   const isNone = flavor === AuthFlavor.none && bodyLength <= authLimit;
@@ -68,7 +88,7 @@ export function decodeCall(reader: XdrReader): CallHeader | undefined {
   const why = isKnown ? AuthStatus.badCredential : AuthStatus.tooWeak;
   const credentialRefused = isNone || credential !== undefined ? undefined : why;
   reader.uint32();
-  reader.opaque(authLimit);
+  reader.skipOpaque(authLimit);
   return {
     xid,
     version,

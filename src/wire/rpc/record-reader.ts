@@ -1,6 +1,13 @@
 // Record marking (RFC 5531 §11): a record is one or more fragments, each after a word with its
 // length and, in the highest bit, whether it is the last one.
 
+/** Where a record's contents lie. */
+export interface RecordRange {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Splits a byte stream into RPC records, without copying where a record lies in one piece. */
 export class RecordReader {
   readonly #maximumLength: number;
@@ -33,7 +40,7 @@ export class RecordReader {
    * The next whole record, as a range of `bytes`, or undefined until more arrives. The range is
    * valid until the next `space` or `push`. Throws `RecordTooLarge`.
    */
-  next(): { readonly bytes: Buffer; readonly start: number; readonly end: number } | undefined {
+  next(): RecordRange | undefined {
     let at = this.#start;
     let length = 0;
     let fragments = 0;

@@ -74,7 +74,26 @@ test("opaque data is read with its padding, whatever the padding holds", () => {
     const reader = new XdrReader(hex(bytes));
     assert.equal(Buffer.from(reader.opaque(4)).toString("hex"), expected);
     assert.equal(reader.uint32(), 0x5555_5555, bytes);
+    reader.offset = 0;
+    reader.skipOpaque(4);
+    assert.equal(reader.uint32(), 0x5555_5555, bytes);
   }
+});
+
+test("what comes next is compared without being read, up to where the reader ends", () => {
+  const reader = new XdrReader();
+  reader.reset(hex("11111111 aabbccdd eeff0011"), 4, 8);
+  for (const [bytes, expected] of [
+    ["", true],
+    ["aabb", true],
+    ["aabbccdd", true],
+    ["aabbccde", false],
+    ["bbcc", false],
+    ["aabbccddee", false],
+  ] as const) {
+    assert.equal(reader.isNext(hex(bytes)), expected, bytes);
+  }
+  assert.equal(reader.offset, 4);
 });
 
 test("values outside of what a type can hold are refused", () => {
@@ -94,6 +113,7 @@ test("a length or count above its maximum is refused before anything is read", (
   for (const length of ["00000005", "7fffffff", "80000000", "ffffffff"]) {
     const bytes = Buffer.concat([hex(length), Buffer.alloc(64)]);
     assert.throws(() => new XdrReader(bytes).opaque(4), XdrError, length);
+    assert.throws(() => new XdrReader(bytes).skipOpaque(4), XdrError, length);
     assert.throws(() => new XdrReader(bytes).byteString(4), XdrError, length);
     let items = 0;
     const count = (): number => (items += 1);
@@ -106,6 +126,7 @@ test("a length that is allowed but not there is refused, without room being made
   for (const length of ["00000041", "7fffffff", "ffffffff"]) {
     const bytes = Buffer.concat([hex(length), Buffer.alloc(64)]);
     assert.throws(() => new XdrReader(bytes).opaque(0xffff_ffff), XdrError, length);
+    assert.throws(() => new XdrReader(bytes).skipOpaque(0xffff_ffff), XdrError, length);
     assert.throws(() => new XdrReader(bytes).byteString(0xffff_ffff), XdrError, length);
     let items = 0;
     const read = (reader: XdrReader): number => reader.uint32() + (items += 1);

@@ -77,6 +77,7 @@ export class XdrReader {
 
   /** A view of the bytes, valid as long as the buffer is. */
   fixedOpaque(length: number): Uint8Array {
+    if (length === 0) return emptyBytes;
     const at = this.#advance(length + padding(length));
     return this.#bytes.subarray(at, at + length);
   }
@@ -84,6 +85,21 @@ export class XdrReader {
   /** A view of the bytes, valid as long as the buffer is. */
   opaque(maximumLength: number): Uint8Array {
     return this.fixedOpaque(this.#length(maximumLength));
+  }
+
+  skipOpaque(maximumLength: number): void {
+    const length = this.#length(maximumLength);
+    this.#advance(length + padding(length));
+  }
+
+  /** Whether what comes next is `bytes`; nothing is read. */
+  isNext(bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length > this.remaining) return false;
+    for (let at = 0; at < length; at += 1) {
+      if (this.#bytes[this.offset + at] !== bytes[at]) return false;
+    }
+    return true;
   }
 
   /** Bytes as a string of one character a byte. */

@@ -1,5 +1,8 @@
 import { padding } from "./xdr-reader.ts";
 
+/** Bytes up to which a loop costs less than calling out of JavaScript. */
+const shortLength = 32;
+
 /**
  * Writes External Data Representation (RFC 4506) into one buffer that grows as needed. What is
  * written may be patched or cut back while the writer is in use.
@@ -18,6 +21,11 @@ export class XdrWriter {
   /** Bytes that it can take without growing. */
   get capacity(): number {
     return this.#bytes.length;
+  }
+
+  /** What was written lies in its first `length` bytes; valid until the next write. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
   }
 
   /** A view of what was written, valid until the next write. */
@@ -56,10 +64,16 @@ export class XdrWriter {
   }
 
   fixedOpaque(bytes: Uint8Array): void {
-    const filled = bytes.length + padding(bytes.length);
+    const { length } = bytes;
+    const filled = length + padding(length);
     this.#reserve(filled);
-    this.#bytes.set(bytes, this.length);
-    this.#bytes.fill(0, this.length + bytes.length, this.length + filled);
+    this.#clearLastWord(filled);
+    if (length <= shortLength) {
+      const to = this.#bytes;
+      for (let at = 0; at < length; at += 1) to[this.length + at] = bytes[at]!;
+    } else {
+      this.#bytes.set(bytes, this.length);
+    }
     this.length += filled;
   }
 
@@ -74,8 +88,13 @@ export class XdrWriter {
     const filled = length + padding(length);
     this.uint32(length);
     this.#reserve(filled);
-    Buffer.prototype.latin1Write.call(this.#bytes, text, this.length, length);
-    this.#bytes.fill(0, this.length + length, this.length + filled);
+    this.#clearLastWord(filled);
+    if (length <= shortLength) {
+      const to = this.#bytes;
+      for (let at = 0; at < length; at += 1) to[this.length + at] = text.charCodeAt(at);
+    } else {
+      Buffer.prototype.latin1Write.call(this.#bytes, text, this.length, length);
+    }
     this.length += filled;
   }
 
@@ -94,6 +113,11 @@ export class XdrWriter {
 
   patchUint32(at: number, value: number): void {
     this.#view.setUint32(at, value);
+  }
+
+  /** What fills up the last word is zero. */
+  #clearLastWord(filled: number): void {
+    if (filled > 0) this.#view.setUint32(this.length + filled - 4, 0);
   }
 
   #reserve(length: number): void {

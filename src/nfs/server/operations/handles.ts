@@ -4,6 +4,7 @@ import { failed } from "../../../files/failure.ts";
 import type { Inode } from "../../../files/file-system.ts";
 import { handleLimit } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
+import { anonymousStateid } from "../../../wire/nfs4/stateid.ts";
 import { type Compound, statusOf } from "../compound.ts";
 import { decodeName } from "../names.ts";
 
@@ -98,6 +99,6 @@ function answerSecurity(compound: Compound): StatusCode {
 
 function setCurrent(compound: Compound, inode: Inode): StatusCode {
   compound.current = inode;
-  compound.currentStateid = { seqid: 0, other0: 0, other1: 0, other2: 0 };
+  compound.currentStateid = anonymousStateid;
   return Status.OK;
 }

@@ -56,6 +56,11 @@ export class RawConnection {
     return new RawConnection(socket);
   }
 
+  /** On a connection that is there, such as one with TLS. */
+  static over(socket: Socket): RawConnection {
+    return new RawConnection(socket);
+  }
+
   private constructor(socket: Socket) {
     this.#socket = socket;
     this.#closed = new Promise((resolve) => socket.once("close", () => resolve()));
@@ -76,6 +81,15 @@ export class RawConnection {
     await this.#closed;
   }
 
+  /** Leaves what comes to the kernel, as a client that is slow does. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
   nextXid(): number {
     this.#lastXid += 1;
     return this.#lastXid;
@@ -88,9 +102,15 @@ export class RawConnection {
 
   /** Sends one record and resolves with the reply to `xid`, from the xid on. */
   exchange(xid: number, record: Uint8Array): Promise<Buffer> {
+    const reply = this.reply(xid);
+    this.sendBytes(marked(record));
+    return reply;
+  }
+
+  /** Resolves with the reply to `xid`, from the xid on. */
+  reply(xid: number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(xid, (reply) => (reply instanceof Error ? reject(reply) : resolve(reply)));
-      this.sendBytes(marked(record));
     });
   }
 
