@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { cases } from "./cases.ts";
+import { type BenchCase, cases } from "./cases.ts";
 import { startGanesha } from "./ganesha.ts";
 import { LoadGenerator } from "./load.ts";
 import { startMooring } from "./mooring.ts";
-import { rowOf, summaryOf, tableOf } from "./report.ts";
+import { type Row, rowOf, summaryOf, tableOf } from "./report.ts";
 import { Rounds } from "./rounds.ts";
 
 const usage = `npm run bench -- [OPTION...]
@@ -54,7 +54,17 @@ async function bench(): Promise<void> {
     return rowOf({ name, goal: hasGoal ? goal : undefined, ...samples[index]! });
   });
   if (options.json) for (const row of rows) console.log(JSON.stringify(row));
-  else console.log([...tableOf(rows), summaryOf(rows)].join("\n"));
+  else for (const line of tablesOf(wanted, rows)) console.log(line);
+}
+
+function tablesOf(wanted: readonly BenchCase[], rows: readonly Row[]): string[] {
+  const besidePeer = rows.filter((_, index) => !wanted[index]?.secure);
+  const besidePlain = rows.filter((_, index) => wanted[index]?.secure);
+  return [
+    ...(besidePeer.length > 0 ? tableOf(besidePeer) : []),
+    ...(besidePlain.length > 0 ? tableOf(besidePlain, ["TLS", "plain"]) : []),
+    summaryOf(rows),
+  ];
 }
 
 function readOptions() {

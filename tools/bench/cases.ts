@@ -23,13 +23,17 @@ export interface Load {
   /** Length of the file that each connection reads or writes. */
   readonly fileBytes: number;
   readonly stable: "unstable" | "fileSync";
+  /** Through TLS. */
+  readonly secure?: boolean;
 }
 
 export interface BenchCase extends Load {
   readonly name: string;
   /** What has to be there before: the file to read or write, or files to look up or remove. */
   readonly needs: "nothing" | "file" | "files";
-  readonly goal: Goal;
+  readonly goal?: Goal;
+  /** Mooring with TLS beside Mooring without it, instead of Mooring beside the peer. */
+  readonly secure?: boolean;
   /** The goal is about waiting for a disk, so there is none in memory. */
   readonly onlyOnDisk?: true;
 }
@@ -58,6 +62,14 @@ const smallShapes: readonly Shape[] = [
 ];
 const largeGoal: Goal = { ratio: 1.3, cpuRatio: 0.8 };
 const durableGoal: Goal = { ratio: 2, cpuRatio: 0.5 };
+const secureGoal: Goal = { ratio: 0.7 };
+
+const largeShapes: readonly Omit<Shape, "goal">[] = [
+  { connections: 1, depth: 1 },
+  { connections: 1, depth: 8 },
+  { connections: 1, depth: 32 },
+  { connections: 16, depth: 1 },
+];
 
 interface Shape {
   readonly connections: number;
@@ -65,47 +77,71 @@ interface Shape {
   readonly goal: Goal;
 }
 
-export const cases: readonly BenchCase[] = [
-  ...smallShapes.flatMap((shape) =>
-    smallOperations.map((operation): BenchCase => ({
-      ...operation,
-      ...shape,
-      name: `${operation.name}, ${label(shape)}`,
-      blockBytes: 4 * kibibyte,
-      fileBytes: randomBytes / shape.connections,
-      stable: "unstable",
-    })),
-  ),
-  ...[1, 8].flatMap((depth) => [large("read", depth), large("write", depth)]),
-  {
-    name: "stable write 4 KiB, 16 connections",
-    mode: "randwrite",
-    needs: "file",
-    connections: 16,
-    depth: 1,
-    blockBytes: 4 * kibibyte,
-    fileBytes: randomBytes / 16,
-    stable: "fileSync",
-    goal: durableGoal,
-    onlyOnDisk: true,
-  },
+const againstPeer: readonly BenchCase[] = [
+  ...smallShapes.flatMap((shape) => smallOperations.map((operation) => small(operation, shape))),
+  ...largeShapes.flatMap((shape) => [large("read", shape), large("write", shape)]),
+  stableWrite({ connections: 16, depth: 1 }, durableGoal),
+  stableWrite({ connections: 1, depth: 32 }, undefined),
 ];
 
-function large(mode: "read" | "write", depth: number): BenchCase {
+/** What changes names does the same work whichever way it came. */
+const measuredSecure: ReadonlySet<Mode> = new Set(["getattr", "randread", "randwrite"]);
+
+export const cases: readonly BenchCase[] = [
+  ...againstPeer,
+  ...smallShapes.flatMap((shape) =>
+    smallOperations
+      .filter(({ mode }) => measuredSecure.has(mode))
+      .map((operation) => secured(small(operation, shape))),
+  ),
+  ...largeShapes.flatMap((shape) =>
+    (["read", "write"] as const).map((mode) => secured(large(mode, shape))),
+  ),
+];
+
+function secured(plain: BenchCase): BenchCase {
+  return { ...plain, name: `TLS ${plain.name}`, secure: true, goal: secureGoal };
+}
+
+function small(operation: (typeof smallOperations)[number], shape: Shape): BenchCase {
   return {
-    name: `${mode} 1 MiB, depth ${depth}`,
+    ...operation,
+    ...shape,
+    name: `${operation.name}, ${label(shape)}`,
+    blockBytes: 4 * kibibyte,
+    fileBytes: randomBytes / shape.connections,
+    stable: "unstable",
+  };
+}
+
+function large(mode: "read" | "write", shape: Omit<Shape, "goal">): BenchCase {
+  return {
+    ...shape,
+    name: `${mode} 1 MiB, ${label(shape)}`,
     mode,
     needs: mode === "read" ? "file" : "nothing",
-    connections: 1,
-    depth,
     blockBytes: mebibyte,
-    fileBytes: sequentialBytes,
+    fileBytes: sequentialBytes / shape.connections,
     stable: "unstable",
     goal: largeGoal,
   };
 }
 
-function label({ connections, depth }: Shape): string {
+function stableWrite(shape: Omit<Shape, "goal">, goal: Goal | undefined): BenchCase {
+  return {
+    ...shape,
+    name: `stable write 4 KiB, ${label(shape)}`,
+    mode: "randwrite",
+    needs: "file",
+    blockBytes: 4 * kibibyte,
+    fileBytes: randomBytes / shape.connections,
+    stable: "fileSync",
+    ...(goal && { goal }),
+    onlyOnDisk: true,
+  };
+}
+
+function label({ connections, depth }: Omit<Shape, "goal">): string {
   if (connections > 1) return `${connections} connections`;
   return depth > 1 ? `depth ${depth}` : "depth 1";
 }

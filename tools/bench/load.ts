@@ -8,7 +8,9 @@ import type { Load } from "./cases.ts";
 import type { RunningServer } from "./child.ts";
 import type { Sample } from "./report.ts";
 
-const sources = ["nfsbench.c", "nfs41.h"].map((name) => path.join(import.meta.dirname, name));
+const sources = ["nfsbench.c", "nfs41.h", "stream.h"].map((name) =>
+  path.join(import.meta.dirname, name),
+);
 const toolchain = path.resolve(import.meta.dirname, "../../.toolchain");
 
 export interface LoadLimits {
@@ -74,6 +76,7 @@ function argumentsOf(server: RunningServer, load: Load, limits: LoadLimits): str
     n: limits.filesPerConnection,
     d: limits.directory,
     t: limits.seconds,
+    T: load.secure ? 1 : undefined,
   };
   return Object.entries(flags).flatMap(([flag, value]) =>
     value === undefined ? [] : [`-${flag}`, String(value)],
@@ -85,10 +88,11 @@ function compile(): string {
   for (const source of sources) hash.update(readFileSync(source));
   const binary = path.join(toolchain, `nfsbench-${hash.digest("hex").slice(0, 16)}`);
   if (existsSync(binary)) return binary;
-  ensureDebianPackages(["gcc", "libc6-dev"]);
+  ensureDebianPackages(["gcc", "libc6-dev", "libssl-dev"]);
   mkdirSync(toolchain, { recursive: true });
   const staging = `${binary}.${process.pid}`;
-  const compiled = spawnSync("gcc", ["-O2", "-o", staging, sources[0]!], { encoding: "utf8" });
+  const args = ["-O2", "-o", staging, sources[0]!, "-lssl", "-lcrypto"];
+  const compiled = spawnSync("gcc", args, { encoding: "utf8" });
   if (compiled.status !== 0) throw new Error(`gcc failed: ${compiled.stderr}`);
   renameSync(staging, binary);
   return binary;

@@ -1,4 +1,5 @@
-// Mooring's file system behind its NFS server, without the cloud around it: everybody is admitted.
+// Mooring's file system behind its NFS server, without the cloud around it: everybody is admitted,
+// plain or with TLS.
 // node tools/bench/mooring-server.ts DIRECTORY prints its port, and serves until its standard
 // input ends or it is told to stop; `node --cpu-prof` shows where the time goes.
 import path from "node:path";
@@ -12,6 +13,7 @@ import type { Admission } from "../../src/nfs/server/admission.ts";
 import { NfsServer } from "../../src/nfs/server/nfs-server.ts";
 import { MemoryClientRecords } from "../../src/nfs/server/state/client-records.ts";
 import { LmdbStore } from "../../src/store/lmdb/lmdb-store.ts";
+import { makeAuthority, makeServerCertificate } from "../../src/wire/x509/authority.ts";
 
 const directory = process.argv[2];
 if (directory === undefined) {
@@ -39,7 +41,10 @@ const admission: Admission = {
   }),
 };
 const log = pino({ level: "warn", base: null }, process.stderr);
-const server = new NfsServer({ admission, records: new MemoryClientRecords(), clock, random, log });
+const authority = makeAuthority("bench", clock.nowMs());
+const tls = makeServerCertificate(authority, "bench", ["localhost"], clock.nowMs());
+const records = new MemoryClientRecords();
+const server = new NfsServer({ admission, records, clock, random, log, tls });
 console.log(await server.listen("127.0.0.1", 0));
 
 // Ctrl-C reaches all processes of the terminal; whoever started this one ends it in its time.

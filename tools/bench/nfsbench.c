@@ -1,10 +1,12 @@
 // A load generator for NFSv4.1 servers: one thread with epoll, so that the client is not what is
-// measured; plain TCP, AUTH_SYS, one client and one session for each connection (RFC 8881).
+// measured; TCP, plain or with TLS, AUTH_SYS, one client and one session for each connection
+// (RFC 8881).
 //
 //   nfsbench -h HOST -p PORT -e EXPORT -m MODE [-c connections] [-q requests in flight on each]
 //            [-b bytes of a READ or WRITE] [-S bytes of the file] [-n files of a connection]
 //            [-t seconds] [-y 0 UNSTABLE | 1 DATA_SYNC | 2 FILE_SYNC] [-d directory's name]
 //            [-D 1: one directory for all connections] [-P process id of the server]
+//            [-T 1: TLS]
 //
 //   null, getattr, randread, randwrite     until the time is up, 5 seconds unless said otherwise
 //   read, write                            the file once, with -t again and again
@@ -21,11 +23,11 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "nfs41.h"
+#include "stream.h"
 
 enum mode { NOTHING, GETATTR, WRITE, READ, RANDREAD, RANDWRITE, CREATE, SMALLFILE, STAT, UNLINK,
             READSMALL, MODES };
@@ -36,12 +38,12 @@ static struct {
   const char *host, *port, *export, *directory;
   enum mode mode;
   int connections, depth, stable, files, server;
-  bool shared_directory;
+  bool shared_directory, tls;
   size_t block;
   uint64_t file_size;
   double seconds;
-} opt = {"127.0.0.1", "2049", "/", "bench", NOTHING, 1, 1, UNSTABLE, 2000, 0, false, 4096,
-         256 << 20, 0};
+} opt = {"127.0.0.1", "2049", "/", "bench", NOTHING, 1, 1, UNSTABLE, 2000, 0, false, false,
+         4096, 256 << 20, 0};
 
 // What a slot of the session is busy with: an operation takes one or more requests, its steps.
 enum step { FIRST_STEP, WRITE_OR_READ_STEP, CLOSE_STEP, COMMIT_STEP };
@@ -56,7 +58,8 @@ struct slot {
 };
 
 struct connection {
-  int id, socket, in_flight;
+  int id, in_flight;
+  struct stream stream;
   bool waits_to_send, uncommitted, done;
   uint64_t clientid, next, random;
   uint8_t session[16];
@@ -93,9 +96,9 @@ static uint64_t server_cpu_ns(void) {
 
 static uint8_t request[8192], answer[1 << 16];
 
-static void receive_all(int socket, void *bytes, size_t n) {
+static void receive_all(struct stream stream, void *bytes, size_t n) {
   for (uint8_t *at = bytes; n;) {
-    ssize_t got = recv(socket, at, n, 0);
+    ssize_t got = receive_bytes(stream, at, n);
     if (got <= 0) die("recv: %s", got ? strerror(errno) : "the server closed the connection");
     at += got, n -= got;
   }
@@ -103,12 +106,13 @@ static void receive_all(int socket, void *bytes, size_t n) {
 
 static uint32_t call(struct connection *c) {
   size_t length = end_call(0), total = 0;
-  if (send(c->socket, request, length, 0) != (ssize_t)length) die("send: %s", strerror(errno));
+  struct iovec part = {request, length};
+  if (send_parts(c->stream, &part, 1) != (ssize_t)length) die("send: %s", strerror(errno));
   for (uint32_t mark = 0; !(mark >> 31);) {
-    receive_all(c->socket, &mark, 4);
+    receive_all(c->stream, &mark, 4);
     mark = ntohl(mark);
     if (total + (mark & 0x7fffffff) > sizeof answer) die("a reply that is too long");
-    receive_all(c->socket, answer + total, mark & 0x7fffffff);
+    receive_all(c->stream, answer + total, mark & 0x7fffffff);
     total += mark & 0x7fffffff;
   }
   in = answer;
@@ -132,12 +136,13 @@ static void open_connection(struct connection *c) {
   struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM};
   int one = 1, buffer = 4 << 20;
   if (getaddrinfo(opt.host, opt.port, &hints, &found)) die("no address for %s", opt.host);
-  c->socket = socket(found->ai_family, SOCK_STREAM, 0);
-  if (connect(c->socket, found->ai_addr, found->ai_addrlen)) die("connect: %s", strerror(errno));
-  setsockopt(c->socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  setsockopt(c->socket, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
-  setsockopt(c->socket, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+  int made = socket(found->ai_family, SOCK_STREAM, 0);
+  if (connect(made, found->ai_addr, found->ai_addrlen)) die("connect: %s", strerror(errno));
+  setsockopt(made, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  setsockopt(made, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+  setsockopt(made, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   freeaddrinfo(found);
+  c->stream = (struct stream){made, opt.tls ? start_tls(made) : NULL};
 }
 
 static void open_session(struct connection *c) {
@@ -227,7 +232,7 @@ static void set_up(struct connection *c, int id) {
   find_root(c, &root);
   find_directory(c, &root);
   if (opt.mode >= GETATTR && opt.mode <= RANDWRITE) open_large_file(c);
-  fcntl(c->socket, F_SETFL, O_NONBLOCK);
+  fcntl(c->stream.socket, F_SETFL, O_NONBLOCK);
 }
 
 // ---- The load
@@ -331,7 +336,7 @@ static void go_on(struct connection *c, int slot) {
 
 static void watch(struct connection *c, int how, uint32_t events) {
   struct epoll_event event = {.events = events, .data.ptr = c};
-  if (epoll_ctl(poller, how, c->socket, &event)) die("epoll_ctl: %s", strerror(errno));
+  if (epoll_ctl(poller, how, c->stream.socket, &event)) die("epoll_ctl: %s", strerror(errno));
 }
 
 static size_t total_length(const struct slot *s) {
@@ -356,7 +361,7 @@ static int gather(struct connection *c, struct iovec *parts, int room) {
 static void send_queued(struct connection *c) {
   while (c->queue_first != c->queue_end) {
     struct iovec parts[64];
-    ssize_t sent = writev(c->socket, parts, gather(c, parts, 64));
+    ssize_t sent = send_parts(c->stream, parts, gather(c, parts, 64));
     if (sent < 0 && errno != EAGAIN) die("writev: %s", strerror(errno));
     if (sent < 0) {
       if (!c->waits_to_send) watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
@@ -470,10 +475,11 @@ static size_t whole_record(uint8_t *at, size_t available) {
 }
 
 static void receive(struct connection *c) {
-  for (size_t room = 0, got = 0; got == room;) {
+  // A record of TLS may be there though less came than there is room for.
+  for (size_t room = 0, got = 0; got == room || opt.tls;) {
     if (c->input_length == c->input_room) c->input = realloc(c->input, c->input_room *= 2);
     room = c->input_room - c->input_length;
-    ssize_t read = recv(c->socket, c->input + c->input_length, room, 0);
+    ssize_t read = receive_bytes(c->stream, c->input + c->input_length, room);
     if (read < 0 && errno == EAGAIN) break;
     if (read <= 0) die("recv: %s", read ? strerror(errno) : "the server closed the connection");
     got = read, c->input_length += got;
@@ -510,7 +516,7 @@ static void run(struct connection *connections) {
 }
 
 static void parse(int count, char **arguments) {
-  for (int letter; (letter = getopt(count, arguments, "h:p:e:m:c:q:b:S:n:t:y:D:d:P:")) != -1;)
+  for (int letter; (letter = getopt(count, arguments, "h:p:e:m:c:q:b:S:n:t:y:D:d:P:T:")) != -1;)
     switch (letter) {
     case 'h': opt.host = optarg; break;
     case 'p': opt.port = optarg; break;
@@ -529,6 +535,7 @@ static void parse(int count, char **arguments) {
     case 'd': opt.directory = optarg; break;
     case 'D': opt.shared_directory = atoi(optarg); break;
     case 'P': opt.server = atoi(optarg); break;
+    case 'T': opt.tls = atoi(optarg); break;
     default: exit(2);
     }
 }

@@ -56,6 +56,13 @@ for (const [when, speed, cpu, met] of outcomes) {
   });
 }
 
+test("a goal without a share of the CPU is met whatever the CPU is", () => {
+  const mooring = samples([200, 900]);
+  const row = rowOf({ name: "TLS stat", goal: { ratio: 0.7 }, mooring, peer });
+  assert.equal(row.goal?.met, true);
+  assert.match(tableOf([row])[1]!, / ≥0\.70 +yes$/);
+});
+
 test("a row without a goal has none", () => {
   const row = rowOf({ name: "null", goal: undefined, mooring: samples([1, 1]), peer });
   assert.equal(row.goal, null);
@@ -79,6 +86,11 @@ test("a table has a heading, a line for each row, and columns in one place", () 
   assert.match(lines[2]!, /^a long name of a case +123,456 +7 +1\.50 +2\.0 +3\.0 +1\.00 /);
   assert.match(lines[2]!, /≥4\.00 ≤0\.30 +no$/);
   assert.match(lines[1]!, /1\.00 +$/);
+});
+
+test("a table names what was measured", () => {
+  const [heading] = tableOf([row("null", null)], ["TLS", "plain"]);
+  assert.match(heading!, /TLS ops\/s +plain ops\/s/);
 });
 
 test("the summary counts the rows that have a goal", () => {

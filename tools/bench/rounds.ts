@@ -64,18 +64,20 @@ export class Rounds {
   }
 
   async #run(side: Side, wanted: BenchCase, seconds: number): Promise<Sample> {
-    const server = this.#servers[side];
+    // TLS is measured beside the same server without it.
+    const server = this.#servers[wanted.secure ? "mooring" : side];
+    const load = { ...wanted, secure: wanted.secure === true && side === "mooring" };
     const directory = `run${(this.#runs += 1)}`;
     const files =
       wanted.needs === "files"
         ? Math.ceil((filesPerSecond * seconds) / wanted.connections)
         : unlimitedFiles;
     const limits = { directory, filesPerConnection: files };
-    const prepare = preparation(wanted);
+    const prepare = preparation(load);
     if (prepare) await this.#generator.run(server, prepare, { ...limits, seconds: undefined });
     // What earlier runs left to be written would be paid for by this one.
     spawnSync("sync", ["--file-system", this.#options.directory]);
-    return this.#generator.run(server, wanted, { ...limits, seconds });
+    return this.#generator.run(server, load, { ...limits, seconds });
   }
 }
 
