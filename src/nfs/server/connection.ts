@@ -20,7 +20,7 @@ import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import { Compound } from "./compound.ts";
 import { readSpace, recordLimit } from "./limits.ts";
-import { descriptorOf, moveToOwnBuffer } from "./own-buffer.ts";
+import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
@@ -49,55 +49,25 @@ const flushAt = 512 * 1024;
 export class Connection {
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
-  readonly #records: RecordReader;
+  readonly #records = new RecordReader(recordLimit);
   readonly #reader = new XdrReader();
   readonly #credentials = new CredentialMemory();
   readonly #output: ReplyOutput;
   #flushing = false;
+  /** The client has to read first. */
+  #isPaused = false;
   #expiry: Timer | undefined;
 
-  /** Serves what comes on the stream until it closes. */
-  static serve(socket: Socket, context: ConnectionContext): void {
-    const connection = new Connection(socket, undefined, context);
-    socket.on("data", (chunk: Buffer) => connection.#receive(chunk));
-    connection.#start();
+  /** Serves what comes on the socket until it closes, after `first`, which was read already. */
+  static serve(socket: Socket, first: Uint8Array | undefined, context: ConnectionContext): void {
+    const connection = new Connection(socket, context);
+    connection.#start(first);
   }
 
-  /**
-   * The same for a plain connection of which `first` was read already: the rest is read to where
-   * it is used. Returns the socket that the connection has from here on.
-   */
-  static servePlain(accepted: Socket, first: Uint8Array, context: ConnectionContext): Socket {
-    const records = new RecordReader(recordLimit);
-    // Before the socket is given the room that follows.
-    records.push(first);
-    const moved = moveToOwnBuffer(accepted, {
-      space: () => records.space(readSpace),
-      received: (length) => {
-        records.received(length);
-        connection.#answerAll();
-      },
-    });
-    const socket = moved ?? accepted;
-    const connection = new Connection(socket, descriptorOf(socket), context, records);
-    if (moved === undefined) {
-      socket.on("data", (chunk: Buffer) => connection.#receive(chunk));
-    }
-    connection.#start();
-    connection.#answerAll();
-    return socket;
-  }
-
-  private constructor(
-    socket: Socket,
-    descriptor: number | undefined,
-    context: ConnectionContext,
-    records = new RecordReader(recordLimit),
-  ) {
+  private constructor(socket: Socket, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#records = records;
-    this.#output = new ReplyOutput(socket, descriptor, () => this.#goOn());
+    this.#output = new ReplyOutput(socket, () => this.#goOn());
   }
 
   #receive(chunk: Buffer): void {
@@ -105,17 +75,32 @@ export class Connection {
     this.#answerAll();
   }
 
-  #start(): void {
+  #start(first: Uint8Array | undefined): void {
     const socket = this.#socket;
+    const records = this.#records;
+    if (first !== undefined) records.push(first);
+    for (let chunk = read(socket); chunk !== null; chunk = read(socket)) records.push(chunk);
+    const isOwn = readToOwnBuffer(socket, {
+      space: () => records.space(readSpace),
+      received: (length) => {
+        records.received(length);
+        this.#answerAll();
+      },
+    });
+    if (!isOwn) socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("close", () => {
       this.#expiry?.cancel();
       this.#context.grant.closed();
     });
     this.#closeWhenExpired();
     socket.resume();
+    this.#answerAll();
   }
 
+  /** Requests that waited for the client to read are answered, and then the socket read again. */
   #goOn(): void {
+    if (!this.#isPaused || this.#output.isFull) return;
+    this.#isPaused = false;
     this.#answerAll();
     if (!this.#output.isFull) this.#socket.resume();
   }
@@ -141,7 +126,9 @@ export class Connection {
       this.#socket.destroy();
     }
     this.#output.flush();
-    if (this.#output.isFull) this.#socket.pause();
+    if (!this.#output.isFull) return;
+    this.#isPaused = true;
+    this.#socket.pause();
   }
 
   #answer(record: RecordRange): void {
@@ -291,6 +278,11 @@ function encodeRefusal(writer: XdrWriter, call: CallHeader): boolean {
     encodeAccepted(writer, call.xid, AcceptStatus.procedureUnavailable);
   } else return false;
   return true;
+}
+
+/** What Node read ahead. */
+function read(socket: Socket): Buffer | null {
+  return socket.read() as Buffer | null;
 }
 
 function keepForDuplicate(compound: Compound, resultStart: number): void {

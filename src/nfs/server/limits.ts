@@ -31,8 +31,10 @@ export const tagLimit = 1024;
 export const heldConnectionsLimit = 1024;
 /** Bytes that the socket is given to read into, at least. */
 export const readSpace = 64 * 1024;
-/** Output buffers of a connection that are kept for the next replies, and their bytes. */
-export const spareWritersLimit = 4;
+/** Bytes of an output buffer that is kept for the next replies. */
 export const spareWriterLimit = 4 * 1024 * 1024;
-/** Bytes of output that wait for a slow reader before no more of its requests are read. */
+/**
+ * Bytes of output that wait for a slow reader before no more of its requests are looked at. With
+ * more, replies of 1 MiB go through more memory than the CPU's cache holds.
+ */
 export const outputLimit = 256 * 1024;

@@ -8,7 +8,6 @@ import type { Random } from "../../base/random.ts";
 import type { Admission, ConnectionEnds, ConnectionFacts } from "./admission.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
-import { stopReading } from "./own-buffer.ts";
 import type { ClientRecords } from "./state/client-records.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
@@ -118,10 +117,7 @@ export class NfsServer {
       socket.pause();
       socket.setTimeout(0);
       if (first[0] !== tlsHandshake) {
-        // What came now would be lost with the socket that the connection moves away from.
-        stopReading(socket);
-        // Not within the reading of that socket.
-        setImmediate(() => this.#admitPlain(socket, ends, first));
+        this.#admitPlain(socket, ends, first);
         return;
       }
       socket.unshift(first);
@@ -169,28 +165,19 @@ export class NfsServer {
     secured.once("secure", () => {
       const certificate = secured.getPeerX509Certificate()?.raw;
       const context = this.#admit(secured, { ...ends, secure: true, certificate });
-      if (context !== undefined) Connection.serve(secured, context);
+      if (context !== undefined) Connection.serve(secured, undefined, context);
     });
   }
 
-  #admitPlain(accepted: Socket, ends: ConnectionEnds, first: Uint8Array): void {
-    if (accepted.destroyed) return;
-    let socket = accepted;
-    const facts = { ...ends, secure: false, certificate: undefined };
-    const context = this.#admit(accepted, facts, () => socket.destroy());
-    if (context === undefined) return;
-    socket = Connection.servePlain(accepted, first, context);
-    if (socket !== accepted) this.#watch(socket);
+  #admitPlain(socket: Socket, ends: ConnectionEnds, first: Uint8Array): void {
+    const context = this.#admit(socket, { ...ends, secure: false, certificate: undefined });
+    if (context !== undefined) Connection.serve(socket, first, context);
   }
 
   /** Undefined where the connection was refused and closed. */
-  #admit(
-    socket: Socket,
-    facts: ConnectionFacts,
-    cut: () => void = () => socket.destroy(),
-  ): ConnectionContext | undefined {
+  #admit(socket: Socket, facts: ConnectionFacts): ConnectionContext | undefined {
     const { admission, clock, log } = this.#options;
-    const grant = admission.admit(facts, cut);
+    const grant = admission.admit(facts, () => socket.destroy());
     if (grant.fileSystem === undefined) {
       grant.closed();
       socket.destroy();

@@ -1,4 +1,4 @@
-import net, { type Socket, type SocketConstructorOpts } from "node:net";
+import type { Socket } from "node:net";
 
 const handleName = "_handle";
 
@@ -10,59 +10,52 @@ export interface ReadTarget {
 }
 
 /**
- * Node gives what arrives in buffers of 64 KiB at most, each a new one, from which it is copied.
- * With the socket option `onread` it is read to where it is used, but a server's sockets can't be
- * given options: so the accepted connection moves to a socket that has it. Writes of 1 MiB took
- * less than half of the time so. A socket's handle is no public interface of Node: where it isn't
- * what is expected, the answer is undefined and the socket goes on as it is.
+ * Node gives what arrives in buffers of 64 KiB at most (16 KiB with TLS), each a new one, from
+ * which it is copied. With the socket option `onread` it is read to where it is used, but the
+ * sockets of a server, and those with TLS, can't be given options; so they are given here what the
+ * option would have given them. Writes of 1 MiB took less than half of the time so. This is no
+ * public interface of Node: where it isn't what is expected, the answer is false, and the socket
+ * goes on as it is. Nothing may have been read that the caller doesn't have.
  */
-export function moveToOwnBuffer(accepted: Socket, target: ReadTarget): Socket | undefined {
-  const handle = handleOf(accepted);
-  if (handle === undefined) return undefined;
-  // By this the new socket knows that it has to start reading.
-  handle.reading = false;
-  const options = {
-    handle,
-    noDelay: true,
-    onread: {
-      buffer: () => target.space(),
-      callback: (length: number) => {
-        target.received(length);
-        return true;
-      },
-    },
+export function readToOwnBuffer(socket: Socket, target: ReadTarget): boolean {
+  const handle = handleOf(socket);
+  const [buffer, callback, next] = optionNames.map((name) => ownSymbol(socket, name));
+  if (handle === undefined || !buffer || !callback || !next) return false;
+  const options = socket as unknown as Record<symbol, unknown>;
+  const space = target.space();
+  options[buffer] = space;
+  options[callback] = (length: number) => {
+    target.received(length);
+    return true;
   };
-  const socket = new net.Socket(options as unknown as SocketConstructorOpts);
-  // What is left of the accepted socket closes nothing.
-  (accepted as unknown as WithHandle)[handleName] = null;
-  accepted.destroy();
-  return socket;
+  options[next] = () => target.space();
+  handle.useUserBuffer(space);
+  return true;
 }
 
 /**
- * From now on the kernel keeps what arrives, until the connection has moved. A paused socket alone
- * still takes what the same wake-up of the event loop brings, and that would be lost.
+ * The system's number for a plain connection, where Node lets it be seen. The handle of TLS shows
+ * one too, but what is written there would go out as it is.
  */
-export function stopReading(accepted: Socket): void {
-  handleOf(accepted)?.readStop();
-}
-
-/** The system's number for a plain connection, where Node lets it be seen. */
 export function descriptorOf(socket: Socket): number | undefined {
-  const descriptor = handleOf(socket)?.fd;
-  return descriptor !== undefined && descriptor >= 0 ? descriptor : undefined;
+  const handle = handleOf(socket);
+  if (handle?.constructor.name !== "TCP" || handle.fd === undefined) return undefined;
+  return handle.fd >= 0 ? handle.fd : undefined;
 }
 
-type WithHandle = Record<typeof handleName, Handle | null>;
+/** How Node keeps the option `onread`: the buffer, who is called, and who gives the next buffer. */
+const optionNames = ["kBuffer", "kBufferCb", "kBufferGen"];
+
+function ownSymbol(socket: Socket, name: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(socket).find(({ description }) => description === name);
+}
 
 interface Handle {
   readonly fd?: number;
-  /** Whether Node believes that it is reading. */
-  reading: boolean;
-  readStop(): void;
+  useUserBuffer(buffer: Uint8Array): void;
 }
 
 function handleOf(socket: Socket): Handle | undefined {
-  const handle = (socket as unknown as WithHandle)[handleName];
-  return handle && "useUserBuffer" in handle && "readStop" in handle ? handle : undefined;
+  const handle = (socket as unknown as Record<typeof handleName, Handle | null>)[handleName];
+  return typeof handle?.useUserBuffer === "function" ? handle : undefined;
 }

@@ -2,31 +2,35 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import { outputLimit, spareWriterLimit, spareWritersLimit } from "./limits.ts";
+import { outputLimit, spareWriterLimit } from "./limits.ts";
+import { descriptorOf } from "./own-buffer.ts";
 
 const outputCapacity = 64 * 1024;
+/** Bytes that TLS is given at once: it hands out nothing before it has encrypted all of them. */
+const securePiece = 128 * 1024;
 
 /**
  * Where a connection's replies gather, and how they get out. With the socket's descriptor they are
- * given to the system at once, which costs less than half of a write through Node's stream; what
- * the system doesn't take goes to the stream, and so does everything after that until the stream
- * is empty, so that the order stays. Without a descriptor (TLS) all goes through the stream.
+ * given to the system at once; what it doesn't take goes through Node's stream, and without a
+ * descriptor (TLS) everything. While the stream has something, replies gather, and go out together
+ * when it is done: the order stays, and there are two buffers at most.
  */
 export class ReplyOutput {
   readonly #socket: Socket;
   readonly #descriptor: number | undefined;
-  readonly #relieved: () => void;
+  readonly #progressed: () => void;
   #writer = new XdrWriter(outputCapacity);
-  /** Buffers that the socket has done with. */
-  readonly #spare: XdrWriter[] = [];
-  /** Bytes that the stream holds. */
-  #queued = 0;
+  /** What the stream takes from. */
+  #sending: XdrWriter | undefined;
+  /** Bytes that the stream doesn't have behind it yet. */
+  #unsent = 0;
+  #spare: XdrWriter | undefined;
 
-  /** `relieved` is called when the output isn't full any more. */
-  constructor(socket: Socket, descriptor: number | undefined, relieved: () => void) {
+  /** `progressed` is called when something that had to wait has got out. */
+  constructor(socket: Socket, progressed: () => void) {
     this.#socket = socket;
-    this.#descriptor = descriptor;
-    this.#relieved = relieved;
+    this.#descriptor = descriptorOf(socket);
+    this.#progressed = progressed;
   }
 
   /** Where the next reply is written. */
@@ -36,22 +40,28 @@ export class ReplyOutput {
 
   /** The client doesn't read what it asked for: no more should be made before it does. */
   get isFull(): boolean {
-    return this.#queued > outputLimit;
+    return this.#unsent > 0 && this.#unsent + this.#writer.length > outputLimit;
   }
 
   /** The caller keeps the writer from here on; what it holds before `length` goes on in another. */
   replace(length: number): void {
     const former = this.#writer;
-    this.#writer = this.#spare.pop() ?? new XdrWriter(outputCapacity);
+    this.#writer = this.#takeSpare();
     this.#writer.room(length).set(former.written().subarray(0, length));
   }
 
   flush(): void {
     const writer = this.#writer;
-    if (writer.length === 0) return;
-    const sent = this.#queued > 0 ? 0 : this.#sendNow(writer);
-    if (sent < writer.length && this.#socket.writable) this.#enqueue(writer, sent);
-    else writer.length = 0;
+    if (this.#sending !== undefined || writer.length === 0) return;
+    const sent = this.#sendNow(writer);
+    if (sent === writer.length || !this.#socket.writable) {
+      writer.length = 0;
+      return;
+    }
+    this.#sending = writer;
+    this.#unsent = writer.length - sent;
+    this.#writer = this.#takeSpare();
+    this.#sendPiece(writer);
   }
 
   /** Returns how many bytes the system took. */
@@ -67,33 +77,31 @@ export class ReplyOutput {
     }
   }
 
-  #enqueue(writer: XdrWriter, sent: number): void {
-    const socket = this.#socket;
-    const length = writer.length - sent;
-    let isTaken = false;
-    socket.write(writer.written(sent), () => {
-      if (isTaken) this.#written(writer, length);
+  #sendPiece(writer: XdrWriter): void {
+    const from = writer.length - this.#unsent;
+    const longest = this.#descriptor === undefined ? securePiece : this.#unsent;
+    const to = Math.min(writer.length, from + longest);
+    this.#socket.write(writer.buffer.subarray(from, to), (error) => {
+      if (error) return;
+      this.#unsent = writer.length - to;
+      if (this.#unsent > 0) this.#sendPiece(writer);
+      else this.#sent(writer);
+      this.#progressed();
     });
-    if (socket.writableLength === 0) {
-      // The system has all of it: the buffer can be filled again.
+  }
+
+  #sent(writer: XdrWriter): void {
+    this.#sending = undefined;
+    if (writer.capacity <= spareWriterLimit) {
       writer.length = 0;
-      return;
+      this.#spare = writer;
     }
-    isTaken = true;
-    this.#queued += length;
-    this.#writer = this.#spare.pop() ?? new XdrWriter(outputCapacity);
+    this.flush();
   }
 
-  #written(writer: XdrWriter, length: number): void {
-    const wasFull = this.isFull;
-    this.#queued -= length;
-    this.#keep(writer);
-    if (wasFull && !this.isFull) this.#relieved();
-  }
-
-  #keep(writer: XdrWriter): void {
-    if (this.#spare.length >= spareWritersLimit || writer.capacity > spareWriterLimit) return;
-    writer.length = 0;
-    this.#spare.push(writer);
+  #takeSpare(): XdrWriter {
+    const spare = this.#spare ?? new XdrWriter(outputCapacity);
+    this.#spare = undefined;
+    return spare;
   }
 }

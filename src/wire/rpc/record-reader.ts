@@ -24,7 +24,7 @@ export class RecordReader {
   space(minimum: number): Buffer {
     if (this.#start === this.#end) this.#start = this.#end = 0;
     if (this.#buffer.length - this.#end < minimum) this.#makeRoom(minimum);
-    return this.#buffer.subarray(this.#end);
+    return this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
   }
 
   received(length: number): void {

@@ -10,13 +10,12 @@ import { memoryFileSystem } from "../../../files/testing.ts";
 import { makeAuthority, makeServerCertificate } from "../../../wire/x509/authority.ts";
 import type { ConnectionGrant } from "../admission.ts";
 import { Connection, type ConnectionContext } from "../connection.ts";
-import { stopReading } from "../own-buffer.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import { RawConnection } from "./raw-connection.ts";
 
-/** Read to where it is used and written at once; through Node's stream; through TLS. */
-export const transports = ["own buffer", "stream", "tls"] as const;
+/** With Node's own interfaces alone ("stream"), or with what lies beneath them. */
+export const transports = ["plain", "plain stream", "TLS", "TLS stream"] as const;
 export type Transport = (typeof transports)[number];
 
 export class TransportServer implements AsyncDisposable {
@@ -46,20 +45,18 @@ export class TransportServer implements AsyncDisposable {
     const records = new MemoryClientRecords();
     this.#state = new FileSystemState(this.#watched(), 7, clock, records);
     const accept = (socket: Socket): void => this.#accept(socket);
-    this.#server =
-      transport === "tls"
-        ? tls.createServer(serverCertificate(), accept)
-        : net.createServer(accept);
+    this.#server = this.#isSecure()
+      ? tls.createServer(serverCertificate(), accept)
+      : net.createServer(accept);
   }
 
   async connect(): Promise<RawConnection> {
     const { port } = this.#server.address() as net.AddressInfo;
     const options = { host: "127.0.0.1", port, noDelay: true };
-    const socket =
-      this.#transport === "tls"
-        ? tls.connect({ ...options, rejectUnauthorized: false })
-        : net.connect(options);
-    const event = this.#transport === "tls" ? "secureConnect" : "connect";
+    const socket = this.#isSecure()
+      ? tls.connect({ ...options, rejectUnauthorized: false })
+      : net.connect(options);
+    const event = this.#isSecure() ? "secureConnect" : "connect";
     await new Promise<void>((resolve, reject) => {
       socket.once("error", reject);
       socket.once(event, resolve);
@@ -81,21 +78,18 @@ export class TransportServer implements AsyncDisposable {
     await this.memory.files.close();
   }
 
+  #isSecure(): boolean {
+    return this.#transport.startsWith("TLS");
+  }
+
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.on("error", () => {});
-    if (this.#transport !== "own buffer") {
-      Connection.serve(socket, this.#context());
-      return;
+    if (this.#transport.endsWith("stream")) {
+      const { _handle: handle } = socket as unknown as { _handle: object };
+      Object.assign(handle, { useUserBuffer: undefined });
     }
-    socket.once("data", (first: Buffer) => {
-      socket.pause();
-      stopReading(socket);
-      setImmediate(() => {
-        const moved = Connection.servePlain(socket, first, this.#context());
-        this.#sockets.add(moved.on("error", () => {}));
-      });
-    });
+    Connection.serve(socket, undefined, this.#context());
   }
 
   #context(): ConnectionContext {
