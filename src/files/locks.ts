@@ -14,6 +14,8 @@ export interface LockTable {
   /** Drops all locks of the owner on the file; whether it had any. */
   releaseOwner(file: FileKey, owner: string): boolean;
   holds(file: FileKey, owner: string): boolean;
+  /** How many separate locks the owner has on the file. */
+  count(file: FileKey, owner: string): number;
 }
 
 export interface LockRange {

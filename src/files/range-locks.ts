@@ -58,6 +58,10 @@ export class RangeLocks implements LockTable {
     return this.#files.get(file)?.some((lock) => lock.owner === owner) ?? false;
   }
 
+  count(file: FileKey, owner: string): number {
+    return this.#files.get(file)?.filter((lock) => lock.owner === owner).length ?? 0;
+  }
+
   #keep(file: FileKey, locks: HeldLock[]): void {
     if (locks.length > 0) this.#files.set(file, locks);
     else this.#files.delete(file);

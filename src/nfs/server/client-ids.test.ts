@@ -16,6 +16,7 @@ import {
   exchangeId,
   type ExchangeIdFields,
 } from "./testing/raw-sessions.ts";
+import { Version0 } from "./testing/raw-version0.ts";
 
 const { updateConfirmed, confirmed } = ExchangeFlag;
 
@@ -236,16 +237,31 @@ test("CREATE_SESSION, out of sequence, is refused and changes nothing (§18.36.4
   assert.equal(await statusOfOne(connection, later), "NFS4ERR_SEQ_MISORDERED");
 });
 
-test("CREATE_SESSION, refused in sequence, has used its number up (§18.36.4)", async () => {
+test("CREATE_SESSION, refused in sequence, has used its number up and made nothing", async () => {
+  // RFC 8881 §18.36.4: what comes next has the next number. Something else with the same number
+  // is no retransmission; common clients and test suites send that too.
   await using server = await TestServer.start();
   const connection = await server.connect();
   const { clientId, sequence: first } = await one(connection, exchangeId({ owner: "c" }));
   const small = createSession({ clientId, sequence: first, fore: { maximumReply: 16 } });
   assert.equal(await statusOfOne(connection, small), "NFS4ERR_TOOSMALL");
-  const repeated = createSession({ clientId, sequence: first });
-  assert.equal(await statusOfOne(connection, repeated), "NFS4ERR_TOOSMALL");
-  const next = createSession({ clientId, sequence: first + 1 });
-  assert.equal(await statusOfOne(connection, next), "NFS4_OK");
+  assert.equal(await statusOfOne(connection, small), "NFS4ERR_TOOSMALL", "again");
+  const smaller = createSession({ clientId, sequence: first + 1, fore: { maximumReply: 8 } });
+  assert.equal(await statusOfOne(connection, smaller), "NFS4ERR_TOOSMALL");
+  const large = createSession({ clientId, sequence: first + 1 });
+  const { sessionId } = await one(connection, large);
+  assert.deepEqual((await one(connection, large)).sessionId, sessionId);
+  assert.equal(await statusOfOne(connection, small), "NFS4ERR_SEQ_MISORDERED");
+});
+
+test("CREATE_SESSION and DESTROY_CLIENTID, a client id of NFSv4.0, are stale", async () => {
+  await using server = await TestServer.start();
+  const connection = await server.connect();
+  const clientId = await new Version0(connection).introduce("c");
+  const asked = createSession({ clientId, sequence: 1 });
+  assert.equal(await statusOfOne(connection, asked), "NFS4ERR_STALE_CLIENTID");
+  const gone = destroyClientId(clientId);
+  assert.equal(await statusOfOne(connection, gone), "NFS4ERR_STALE_CLIENTID");
 });
 
 test("CREATE_SESSION, by somebody else before it is confirmed, is refused (§18.36.4)", async () => {

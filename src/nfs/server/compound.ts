@@ -2,14 +2,14 @@ import type { Caller, FileSystem, Inode } from "../../files/file-system.ts";
 import { EACCES, type Failure, type FailureCode } from "../../files/failure.ts";
 
 import { Status, type StatusCode } from "../../wire/nfs4/status.ts";
-import { anonymousStateid, isSpecial, type Stateid } from "../../wire/nfs4/stateid.ts";
+import { anonymousStateid, isSpecial, seqidsAhead, type Stateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import type { Client, Lock, Open } from "./state/client.ts";
-import { Owner } from "./state/owner.ts";
+import type { Owner } from "./state/owner.ts";
 import type { Session, Slot } from "./state/session.ts";
 
 /** What an operation answers: now, or later where contents have to be fetched. */
@@ -101,15 +101,24 @@ export class Compound {
 
   /** The open or lock that a stateid names, checked as RFC 8881 §8.2.4 says. */
   find(given: Stateid): Open | Lock | StatusCode {
+    const found = this.findUnconfirmed(given);
+    if (this.minorVersion === 1 || typeof found === "number" || found.kind === "lock") return found;
+    // What an owner opened is of no use before it confirmed it (RFC 7530 §16.18.5).
+    return this.owner("open", found.owner).confirmed ? found : Status.BAD_STATEID;
+  }
+
+  /** The same, where NFSv4.0's owner need not have confirmed it. */
+  findUnconfirmed(given: Stateid): Open | Lock | StatusCode {
     const stateid = this.effective(given);
     if (isSpecial(stateid)) return Status.BAD_STATEID;
     const misplaced = this.#enter(stateid);
     if (misplaced !== undefined) return misplaced;
     const found = this.client.states.get(stateid.other2);
     if (found === undefined) return Status.BAD_STATEID;
-    const isLatest = stateid.seqid === 0 && this.minorVersion === 1;
-    if (!isLatest && stateid.seqid < found.seqid) return Status.OLD_STATEID;
-    return stateid.seqid > found.seqid ? Status.BAD_STATEID : found;
+    if (stateid.seqid === 0 && this.minorVersion === 1) return found;
+    const ahead = seqidsAhead(stateid.seqid, found.seqid);
+    if (ahead < 0) return Status.OLD_STATEID;
+    return ahead > 0 ? Status.BAD_STATEID : found;
   }
 
   /** NFSv4.0: whose request a stateid makes it, also where it was closed by the last one. */
@@ -129,19 +138,7 @@ export class Compound {
 
   owner(kind: "open" | "lock", name: string): Owner {
     const owners = kind === "open" ? this.client.openOwners : this.client.lockOwners;
-    const known = owners.get(name);
-    if (known !== undefined) return known;
-    const owner = new Owner();
-    owners.set(name, owner);
-    return owner;
-  }
-
-  /** Whether a lock owner has a stateid of any file. */
-  holdsLocks(lockOwner: string): boolean {
-    for (const held of this.client.states.values()) {
-      if (held.kind === "lock" && held.lockOwner === lockOwner) return true;
-    }
-    return false;
+    return owners.of(name);
   }
 
   /** Whether a stateid is of this server and client; in NFSv4.0 it says which client asks. */

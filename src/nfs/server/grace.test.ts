@@ -191,6 +191,55 @@ test("a client that missed the grace period can't reclaim after the next restart
   assert.ok(["NFS4ERR_NO_GRACE", "NFS4ERR_RECLAIM_BAD"].includes(status), status);
 });
 
+test("a client that reclaimed may reclaim again after the next restart", async () => {
+  // Also one that said so only after the grace period had run out.
+  for (const isLate of [false, true]) {
+    await using server = await TestServer.start();
+    const handle = await holding(await server.client("a"), "f");
+    await server.restart();
+    const session = await server.client("a", reclaims);
+    await reopened(session, handle);
+    if (isLate) server.clock.advance(graceMs - 1000);
+    await session.status();
+    if (isLate) server.clock.advance(2000);
+    await session.value(reclaimComplete());
+    await (await server.client("other")).value(putRoot, open("g", { create: { mode: 0 } }));
+    await server.restart();
+    const again = await server.client("a", reclaims);
+    assert.equal(await again.status(putHandle(handle), openAgain()), "NFS4_OK", `late: ${isLate}`);
+  }
+});
+
+test("a client that never said that it has everything can't reclaim what others may have", async () => {
+  await using server = await TestServer.start();
+  const handle = await holding(await server.client("a"), "f");
+  await server.restart();
+  await server.client("a", reclaims);
+  server.clock.advance(graceMs + 1000);
+  const other = await server.client("b");
+  const { stateid } = await other.value(putRoot, open("f"));
+  const taken = lock({ type: LockType.write, stateid, newOwner: "owner" });
+  assert.equal(await other.status(putRoot, lookup("f"), taken), "NFS4_OK");
+  await server.restart();
+  const late = await server.client("a", reclaims);
+  assert.equal(await late.status(putHandle(handle), openAgain()), "NFS4ERR_NO_GRACE");
+});
+
+test("a reclaimed lock that somebody else has reclaimed is NFS4ERR_RECLAIM_CONFLICT", async () => {
+  // RFC 8881 §18.10.3: one of the two can't have had it before.
+  await using server = await TestServer.start();
+  const handle = await holding(await server.client("a"), "f");
+  const other = await server.client("b");
+  await other.value(putRoot, open("f", { create: { mode: 0 } }));
+  await server.restart();
+  const first = await server.client("a", reclaims);
+  const second = await server.client("b", reclaims);
+  const stateid = await reopened(first, handle);
+  assert.equal(await first.status(putHandle(handle), relock(stateid)), "NFS4_OK");
+  const claimed = relock(await reopened(second, handle));
+  assert.equal(await second.status(putHandle(handle), claimed), "NFS4ERR_RECLAIM_CONFLICT");
+});
+
 test("a removed file that was open survives a restart until it is not reclaimed", async () => {
   for (const comesBack of [true, false]) {
     await using server = await TestServer.start();

@@ -25,6 +25,10 @@ export const clientsLimit = 25_000;
 export const sessionsPerClientLimit = 32;
 /** Open files of one client, as EFS has it (facts §2.6). */
 export const opensPerClientLimit = 65_536;
+/** Byte-range locks of one client, on all files, as EFS has it (facts §2.6). */
+export const locksPerClientLimit = 65_536;
+/** Owners of a kind that an NFSv4.0 client has before those without a stateid are forgotten. */
+export const idleOwnersLimit = 4096;
 /** Bytes of a compound's tag; longer ones are refused as malformed. */
 export const tagLimit = 1024;
 /** Connections that a closed security group holds without an answer. */

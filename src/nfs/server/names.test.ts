@@ -149,11 +149,11 @@ test("CREATE, by type, makes it or is refused (§18.4.3)", async () => {
     ["long link", create(symlink, "x", [], target(symbolicLinkLimit + 1)), "NFS4ERR_NAMETOOLONG"],
     // Regular files are OPEN's.
     ["file", create(FileTypeNumber.file, "x"), "NFS4ERR_BADTYPE"],
-    ["block device", create(FileTypeNumber.blockDevice, "x", [], device), "NFS4ERR_BADTYPE"],
+    ["block device", create(FileTypeNumber.blockDevice, "x", [], device), "NFS4ERR_NOTSUPP"],
     [
       "character device",
       create(FileTypeNumber.characterDevice, "x", [], device),
-      "NFS4ERR_BADTYPE",
+      "NFS4ERR_NOTSUPP",
     ],
     ["attribute directory", create(FileTypeNumber.attributeDirectory, "x"), "NFS4ERR_BADTYPE"],
     ["named attribute", create(FileTypeNumber.namedAttribute, "x"), "NFS4ERR_BADTYPE"],

@@ -9,6 +9,7 @@ import {
   anonymousStateid,
   bypassStateid,
   currentStateid,
+  encodeStateid,
   type Stateid,
 } from "../../wire/nfs4/stateid.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
@@ -76,7 +77,17 @@ test("OPEN, by claim, opens or is refused (§18.16.3)", async () => {
   server.make("d", { type: "directory", mode: 0o755 });
   server.make("l", { type: "symlink", mode: 0o777, target: Buffer.from("f") });
   server.make("p", { type: "fifo", mode: 0o666 });
-  const delegation = (writer: XdrWriter): void => writer.byteString("f");
+  const onFile = (claimed: number, encodeClaim: (writer: XdrWriter) => void = () => {}) => [
+    putRoot,
+    ...(claimed > 3 ? [lookup("f")] : []),
+    openClaiming({}, claimed, encodeClaim),
+  ];
+  const name = (writer: XdrWriter): void => writer.byteString("f");
+  const stateidAndName = (writer: XdrWriter): void => {
+    encodeStateid(writer, anonymousStateid);
+    name(writer);
+  };
+  const create = { mode: CreateMode.unchecked };
   const cases: readonly (readonly [string, readonly RawOperation<unknown>[], string])[] = [
     ["a file", [putRoot, open("f")], "NFS4_OK"],
     ["the current file", [putRoot, lookup("f"), openHandle()], "NFS4_OK"],
@@ -92,8 +103,16 @@ test("OPEN, by claim, opens or is refused (§18.16.3)", async () => {
     ["a long name", [putRoot, open("n".repeat(256))], "NFS4ERR_NAMETOOLONG"],
     ["a reclaim without a restart", [putRoot, lookup("f"), openAgain()], "NFS4ERR_NO_GRACE"],
     // EFS gives no delegations that could be claimed.
-    ["a delegation", [putRoot, openClaiming({}, 3, delegation)], "NFS4ERR_NOTSUPP"],
+    ["CLAIM_DELEGATE_CUR", onFile(2, stateidAndName), "NFS4ERR_NOTSUPP"],
+    ["CLAIM_DELEGATE_PREV", onFile(3, name), "NFS4ERR_NOTSUPP"],
+    ["CLAIM_DELEG_CUR_FH", onFile(5, stateidAndName), "NFS4ERR_NOTSUPP"],
+    ["CLAIM_DELEG_PREV_FH", onFile(6), "NFS4ERR_NOTSUPP"],
+    ["no claim", onFile(7), "NFS4ERR_BADXDR"],
+    ["creating by handle", [putRoot, lookup("f"), openHandle({ create })], "NFS4ERR_INVAL"],
+    ["creating in a reclaim", [putRoot, lookup("f"), openAgain({ create })], "NFS4ERR_INVAL"],
     ["no access", [putRoot, open("f", { access: 0 })], "NFS4ERR_INVAL"],
+    ["unknown access", [putRoot, open("f", { access: 3 | 0x10 })], "NFS4ERR_INVAL"],
+    ["an unknown wish", [putRoot, open("f", { access: 3 | 0x600 })], "NFS4ERR_INVAL"],
     ["unknown deny", [putRoot, open("f", { deny: 4 })], "NFS4ERR_INVAL"],
   ];
   for (const [what, operations, expected] of cases) {
@@ -112,17 +131,13 @@ test("OPEN, denying others, is refused and opens nothing", async () => {
   assert.equal(await session.status(putRoot, lookup("f")), "NFS4ERR_NOENT");
 });
 
-test("OPEN, whatever delegation is wanted, gives none and says so (§18.16.3)", async () => {
+test("OPEN, whatever delegation is wanted, is OPEN_DELEGATE_NONE as on EFS", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");
   server.make("f");
-  const plain = await session.value(putRoot, open("f"));
-  assert.equal(plain.delegation, 0);
-  for (const want of [0x100, 0x200, 0x300, 0x400]) {
-    const { delegation, why } = await session.value(putRoot, open("f", { access: 3 | want }));
-    assert.equal(delegation, 3);
-    // WND4_NOT_WANTED is for those who wanted none.
-    assert.equal(why === 0, want === 0x400);
+  for (const want of [0, 0x100, 0x200, 0x300, 0x400, 0x500, 0x1_0100, 0x2_0100]) {
+    const { delegation } = await session.value(putRoot, open("f", { access: 3 | want }));
+    assert.equal(delegation, 0, `${want}`);
   }
 });
 

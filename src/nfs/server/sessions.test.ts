@@ -53,6 +53,19 @@ test("SEQUENCE, a slot past the session's, is NFS4ERR_BADSLOT (§18.46.3)", asyn
   }
 });
 
+test("SEQUENCE, more slots in use than there are, is NFS4ERR_BAD_HIGH_SLOT (§18.46.3)", async () => {
+  await using server = await TestServer.start();
+  const { connection, id: sessionId } = await server.client("c", { fore: { slots: 4 } });
+  const asked = { sessionId, sequence: 1, slot: 1 };
+  for (const highestSlot of [4, 0xffff_ffff]) {
+    const status = await statusOfOne(connection, sequence({ ...asked, highestSlot }));
+    assert.equal(status, "NFS4ERR_BAD_HIGH_SLOT", `${highestSlot}`);
+  }
+  // The slot has not moved.
+  const { sequence: answered } = await one(connection, sequence({ ...asked, highestSlot: 3 }));
+  assert.equal(answered, 1);
+});
+
 test("SEQUENCE, a session that isn't, is NFS4ERR_BADSESSION", async () => {
   await using server = await TestServer.start();
   const { connection, id } = await server.client("c");

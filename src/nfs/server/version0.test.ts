@@ -26,6 +26,8 @@ import {
   confirmClientId,
   confirmOpen,
   lockInSequence,
+  openAgainInSequence,
+  openHandleInSequence,
   openInSequence,
   releaseLockOwner,
   renew,
@@ -100,6 +102,29 @@ test("what an unconfirmed owner opened can be confirmed once", async () => {
   const other = openInSequence("other", { clientId, seqid: 9, create });
   const second = await client.value(putRoot, other);
   assert.equal(second.flags & OpenResult.confirm, 0, "the owner is confirmed by now");
+});
+
+test("what an unconfirmed owner opened is of no use (§16.18.5)", async () => {
+  await using server = await TestServer.start();
+  const client = new Version0(await server.connect());
+  const clientId = await client.introduce("client");
+  const open = openInSequence("file", { clientId, seqid: 7, create });
+  const { stateid } = await client.value(putRoot, open);
+  const handle = await client.value(putRoot, plainLookup("file"), getHandle);
+  const elsewhere = await client.value(putRoot, getHandle);
+  const uses = [
+    read(stateid, 0, 1),
+    write(stateid, 0, Buffer.from("x")),
+    closeInSequence(stateid, 8),
+  ];
+  for (const use of uses) {
+    const status = await client.status(putHandle(handle), use);
+    assert.equal(status, "NFS4ERR_BAD_STATEID", `operation ${use.number}`);
+  }
+  const misplaced = await client.status(putHandle(elsewhere), confirmOpen(stateid, 8));
+  assert.equal(misplaced, "NFS4ERR_BAD_STATEID", "of another file");
+  const confirmed = await client.value(putHandle(handle), confirmOpen(stateid, 8));
+  assert.equal(await client.status(putHandle(handle), read(confirmed, 0, 1)), "NFS4_OK");
 });
 
 function plainLookup(name: string): ReturnType<typeof plain> {
@@ -281,6 +306,54 @@ test("without a state, contents are read and written by permission", async () =>
   await client.value(putHandle(handle), write(anonymousStateid, 0, bytes));
   const back = await client.value(putHandle(handle), read(anonymousStateid, 0, 100));
   assert.deepEqual(back.bytes, bytes);
+});
+
+test("share access of 4.1, and claims that there aren't, are refused (§16.16.4)", async () => {
+  await using server = await TestServer.start();
+  const client = new Version0(await server.connect());
+  const clientId = await client.introduce("client");
+  server.make("file");
+  const wishing = openInSequence("file", { clientId, seqid: 1, access: 3 | 0x400 });
+  assert.equal(await client.status(putRoot, wishing), "NFS4ERR_INVAL");
+  const byHandle = openHandleInSequence({ clientId, seqid: 2 });
+  assert.equal(await client.status(putRoot, byHandle), "NFS4ERR_BADXDR");
+});
+
+test("what a client reclaimed it may reclaim again after the next restart", async () => {
+  await using server = await TestServer.start();
+  const { handle } = await opened(new Version0(await server.connect()));
+  for (const restart of ["first", "second"]) {
+    await server.restart();
+    const client = new Version0(await server.connect());
+    const clientId = await client.introduce("client");
+    const again = openAgainInSequence({ clientId, seqid: 1 });
+    assert.equal(await client.status(putHandle(handle), again), "NFS4_OK", restart);
+    server.clock.advance(leaseMs * 0.9);
+    assert.equal(await client.status(renew(clientId)), "NFS4_OK");
+    server.clock.advance(leaseMs * 0.9);
+    // Whoever asks finds the grace period at its end.
+    const open = openInSequence("new", { clientId, seqid: 2, create });
+    assert.equal(await client.status(putRoot, open), "NFS4_OK");
+  }
+});
+
+test("a client that came back and reclaimed nothing can't after the next restart", async () => {
+  await using server = await TestServer.start();
+  const { handle } = await opened(new Version0(await server.connect()));
+  await server.restart();
+  const client = new Version0(await server.connect());
+  const clientId = await client.introduce("client");
+  server.clock.advance(leaseMs * 0.9);
+  assert.equal(await client.status(renew(clientId)), "NFS4_OK");
+  server.clock.advance(leaseMs * 0.9);
+  const other = new Version0(await server.connect());
+  const otherId = await other.introduce("other");
+  const open = openInSequence("file", { clientId: otherId, seqid: 1 });
+  await other.value(putRoot, open);
+  await server.restart();
+  const late = new Version0(await server.connect());
+  const again = openAgainInSequence({ clientId: await late.introduce("client"), seqid: 1 });
+  assert.equal(await late.status(putHandle(handle), again), "NFS4ERR_NO_GRACE");
 });
 
 test("after a restart nothing is opened before the grace period is over", async () => {

@@ -99,11 +99,11 @@ export const OpenClaim = {
   delegateCurrentHandle: 5,
   delegatePreviousHandle: 6,
 } as const;
-/** What a client asks about delegations along with share_access, and what it is told. */
+/** What NFSv4.1 asks about delegations along with share_access: one of five wishes, two signals. */
 export const shareAccessWantMask = 0xff00;
-export const shareAccessWantNoDelegation = 0x0400;
-export const Delegation = { none: 0, noneWithReason: 3 } as const;
-export const WhyNoDelegation = { notWanted: 0, fileTypeNotSupported: 3 } as const;
+export const shareAccessWantHighest = 0x0500;
+export const shareAccessKnown = 0x3_ff03;
+export const Delegation = { none: 0 } as const;
 /** Bits of OPEN's rflags. */
 export const OpenResult = { confirm: 0x2, lockTypePosix: 0x4 } as const;
 

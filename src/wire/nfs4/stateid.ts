@@ -35,6 +35,16 @@ export function sameStateid(a: Stateid, b: Stateid): boolean {
   );
 }
 
+/** The seqid after this one: zero is left out, it stands for the latest (RFC 8881 §8.2.2). */
+export function nextSeqid(seqid: number): number {
+  return seqid === allOnes ? 1 : seqid + 1;
+}
+
+/** How many steps `given` is ahead of `latest`, or behind where negative; they may have wrapped. */
+export function seqidsAhead(given: number, latest: number): number {
+  return (given - latest) | 0;
+}
+
 export function decodeStateid(reader: XdrReader): Stateid {
   return {
     seqid: reader.uint32(),

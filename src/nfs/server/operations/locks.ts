@@ -2,10 +2,16 @@
 import type { HeldLock, LockRange } from "../../../files/locks.ts";
 import { LockType, opaqueLimit, Operation, ShareAccess } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
-import { decodeStateid, encodeStateid, type Stateid } from "../../../wire/nfs4/stateid.ts";
+import {
+  decodeStateid,
+  encodeStateid,
+  nextSeqid,
+  type Stateid,
+} from "../../../wire/nfs4/stateid.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { Compound } from "../compound.ts";
-import type { Lock } from "../state/client.ts";
+import { locksPerClientLimit, opensPerClientLimit } from "../limits.ts";
+import type { Client, Lock } from "../state/client.ts";
 import { lockOwnerName, lockOwnerParts } from "../state/file-system-state.ts";
 import { inSequence, inSequenceOf } from "./sequenced.ts";
 
@@ -40,7 +46,7 @@ export function lock(compound: Compound): StatusCode {
     }
     const owner = compound.owner("lock", lockOwner);
     // A lock owner that begins begins with the seqid that it brings.
-    if (!compound.holdsLocks(lockOwner)) owner.sequence = undefined;
+    if (owner.held === 0) owner.sequence = undefined;
     const seqid = lockSeqid;
     return inSequence(compound, owner, {
       operation,
@@ -79,33 +85,49 @@ function lockWanted(compound: Compound, wanted: LockArguments): StatusCode {
   const needed = exclusive ? ShareAccess.write : ShareAccess.read;
   if ((open.access & needed) === 0) return Status.OPENMODE;
   const owned = found.kind === "lock" ? found : state.lockOf(open, lockOwner);
-  return takeLock(compound, owned, range, exclusive);
+  return takeLock(compound, owned, { ...range, exclusive, reclaim });
 }
 
 function takeLock(
   compound: Compound,
   owned: Lock,
-  range: LockRange,
-  exclusive: boolean,
+  wanted: LockRange & { readonly exclusive: boolean; readonly reclaim: boolean },
 ): StatusCode {
   const { files, state } = compound;
-  const request = { ...range, owner: owned.owner, exclusive };
+  if (hasEnoughLocks(owned.client)) return refuseLock(compound, owned);
+  const { reclaim, ...range } = wanted;
+  const request = { ...range, owner: owned.owner };
   let standing = files.locks.lock(owned.open.inode.number, request);
   while (standing !== undefined && standing !== "limit") {
     if (!releaseExpired(compound, owned.open.inode.number, standing)) break;
     standing = files.locks.lock(owned.open.inode.number, request);
   }
   if (standing === undefined) {
-    owned.seqid += 1;
+    state.countLocked(owned);
+    owned.seqid = nextSeqid(owned.seqid);
     const stateid = compound.stateidOf(owned);
     encodeStateid(compound.writer, stateid);
     compound.currentStateid = stateid;
     return Status.OK;
   }
+  if (standing === "limit") return refuseLock(compound, owned);
   if (owned.seqid === 0) state.freeLock(owned);
-  if (standing === "limit") return Status.DQUOT;
+  if (reclaim) return Status.RECLAIM_CONFLICT;
   encodeDenied(compound, standing);
   return Status.DENIED;
+}
+
+/** Ranges, or lock owners that hold none, of which every one costs as much. */
+function hasEnoughLocks({ lockedRanges, states }: Client): boolean {
+  return (
+    lockedRanges >= locksPerClientLimit || states.size > opensPerClientLimit + locksPerClientLimit
+  );
+}
+
+/** There are as many locks as there may be (facts §2.6). */
+function refuseLock({ state }: Compound, owned: Lock): StatusCode {
+  if (owned.seqid === 0) state.freeLock(owned);
+  return Status.DQUOT;
 }
 
 /** Whoever didn't renew its lease can't keep others out (RFC 8881 §8.4.3). */
@@ -170,7 +192,8 @@ function unlockNamed(
   if (!isHere) return Status.BAD_STATEID;
   if (typeof range === "number") return range;
   compound.files.locks.unlock(found.open.inode.number, found.owner, range);
-  found.seqid += 1;
+  compound.state.countLocked(found);
+  found.seqid = nextSeqid(found.seqid);
   const stateid = compound.stateidOf(found);
   encodeStateid(compound.writer, stateid);
   compound.currentStateid = stateid;

@@ -25,9 +25,7 @@ export function create(compound: Compound): StatusCode {
   const type = reader.uint32();
   let target: Uint8Array | undefined;
   if (type === FileTypeNumber.symlink) target = reader.opaque(targetDecodeLimit);
-  if (type === FileTypeNumber.blockDevice || type === FileTypeNumber.characterDevice) {
-    reader.skip(8);
-  }
+  if (isDevice(type)) reader.skip(8);
   const name = decodeName(reader);
   const settable = decodeSettable(reader);
   const { bitmap, attributes } = settable;
@@ -35,7 +33,7 @@ export function create(compound: Compound): StatusCode {
   if (current === undefined) return Status.NOFILEHANDLE;
   if (typeof name === "number") return name;
   const kind = createdTypes.get(type);
-  if (kind === undefined) return Status.BADTYPE;
+  if (kind === undefined) return isDevice(type) ? Status.NOTSUPP : Status.BADTYPE;
   const refused = compound.refuseWrite();
   if (refused !== undefined) return refused;
   const unsettable = refuseUnsettable(settable);
@@ -57,7 +55,11 @@ export function create(compound: Compound): StatusCode {
   return Status.OK;
 }
 
-/** Devices are not served (facts §2.5): CREATE of one answers NFS4ERR_BADTYPE. */
+/** EFS has none, and says so in words of its own (facts §2.3). */
+function isDevice(type: number): boolean {
+  return type === FileTypeNumber.blockDevice || type === FileTypeNumber.characterDevice;
+}
+
 const createdTypes: ReadonlyMap<number, NewNode["type"]> = new Map([
   [FileTypeNumber.directory, "directory"],
   [FileTypeNumber.symlink, "symlink"],

@@ -19,19 +19,19 @@ import {
   opaqueLimit,
   ShareAccess,
   shareAccessMask,
+  shareAccessKnown,
+  shareAccessWantHighest,
   shareAccessWantMask,
-  shareAccessWantNoDelegation,
-  WhyNoDelegation,
 } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import {
   anonymousStateid,
   decodeStateid,
   encodeStateid,
+  nextSeqid,
   type Stateid,
 } from "../../../wire/nfs4/stateid.ts";
 import { XdrError, type XdrReader } from "../../../wire/xdr/xdr-reader.ts";
-import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { canSetExclusively } from "../attributes.ts";
 import { type Compound, statusOf } from "../compound.ts";
 import { decodeName } from "../names.ts";
@@ -52,8 +52,8 @@ interface CreateHow {
 interface OpenArguments {
   readonly seqid: number;
   readonly access: number;
-  /** What the client would like about delegations (RFC 8881 §18.16.3). */
-  readonly want: number;
+  /** Bits of share_access that say nothing to this minor version. */
+  readonly unknown: number;
   readonly deny: number;
   /** Two words; NFSv4.1 ignores it, the session says who it is. */
   readonly clientId: readonly [number, number];
@@ -63,7 +63,7 @@ interface OpenArguments {
   readonly name: string | StatusCode | undefined;
 }
 
-function decodeOpen(reader: XdrReader): OpenArguments {
+function decodeOpen({ reader, minorVersion }: Compound): OpenArguments {
   const seqid = reader.uint32();
   const share = reader.uint32();
   const deny = reader.uint32();
@@ -73,12 +73,20 @@ function decodeOpen(reader: XdrReader): OpenArguments {
   if (openType > OpenType.create) throw new XdrError(`opentype4 is ${openType}`);
   const how = openType === OpenType.create ? decodeCreateHow(reader) : undefined;
   const claim = reader.uint32();
+  if (claim > highestClaim[minorVersion]) throw new XdrError(`open_claim_type4 is ${claim}`);
   let name: string | StatusCode | undefined;
   if (claim === OpenClaim.null) name = decodeName(reader);
   else if (claim === OpenClaim.previous) reader.uint32();
   const access = share & shareAccessMask;
+  const unknown = unknownShareAccess(share, minorVersion);
+  return { seqid, access, unknown, deny, clientId, owner, how, claim, name };
+}
+
+/** NFSv4.1 may say what it would like about delegations, of which there are none. */
+function unknownShareAccess(share: number, minorVersion: 0 | 1): number {
+  if (minorVersion === 0) return share & ~shareAccessMask;
   const want = share & shareAccessWantMask;
-  return { seqid, access, want, deny, clientId, owner, how, claim, name };
+  return want > shareAccessWantHighest ? want : share & ~shareAccessKnown;
 }
 
 function decodeCreateHow(reader: XdrReader): CreateHow {
@@ -106,7 +114,7 @@ interface Opened {
 }
 
 export function open(compound: Compound): StatusCode {
-  const wanted = decodeOpen(compound.reader);
+  const wanted = decodeOpen(compound);
   if (compound.minorVersion === 1) return openWanted(compound, wanted);
   const refused = compound.actAs(...wanted.clientId);
   if (refused !== undefined) return refused;
@@ -153,12 +161,18 @@ function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
   const confirm = mustConfirm(compound, held, wanted.claim) ? OpenResult.confirm : 0;
   writer.uint32(OpenResult.lockTypePosix | confirm);
   encodeBitmap(writer, opened.set);
-  encodeDelegation(writer, wanted.want);
+  // Whatever was wanted: EFS gives no delegations, and no reasons (facts §2.5).
+  writer.uint32(Delegation.none);
   compound.current = inode;
   compound.currentStateid = stateid;
   return Status.OK;
 }
 
+const highestClaim: Record<0 | 1, number> = {
+  0: OpenClaim.delegatePrevious,
+  1: OpenClaim.delegatePreviousHandle,
+};
+/** The others are about delegations (facts §2.5). */
 const servedClaims: Record<0 | 1, readonly number[]> = {
   0: [OpenClaim.null, OpenClaim.previous],
   1: [OpenClaim.null, OpenClaim.previous, OpenClaim.fileHandle],
@@ -169,24 +183,16 @@ function mustConfirm(compound: Compound, held: Open, claim: number): boolean {
   const owner = compound.owner("open", held.owner);
   // Nobody is asked to confirm what it reclaims (RFC 7530 §9.1.11).
   if (claim === OpenClaim.previous) owner.confirmed = true;
+  if (owner.confirmed) compound.state.record(compound.client);
   return !owner.confirmed;
 }
 
-/** There are none; whoever asked is told why (RFC 8881 §18.16.3). */
-function encodeDelegation(writer: XdrWriter, want: number): void {
-  if (want === 0) {
-    writer.uint32(Delegation.none);
-    return;
-  }
-  const isUnwanted = want === shareAccessWantNoDelegation;
-  writer.uint32(Delegation.noneWithReason);
-  writer.uint32(isUnwanted ? WhyNoDelegation.notWanted : WhyNoDelegation.fileTypeNotSupported);
-}
-
 function refuseOpen(compound: Compound, wanted: OpenArguments): StatusCode | undefined {
-  const { claim, access, deny, how, name } = wanted;
+  const { claim, access, unknown, deny, how, name } = wanted;
   if (!servedClaims[compound.minorVersion].includes(claim)) return Status.NOTSUPP;
-  if (access === 0 || deny > 3) return Status.INVAL;
+  if (access === 0 || unknown !== 0 || deny > 3) return Status.INVAL;
+  // Only a name can be created.
+  if (how !== undefined && claim !== OpenClaim.null) return Status.INVAL;
   if (deny !== 0) return Status.NOTSUPP;
   const inGrace = compound.state.inGrace();
   const reclaims = claim === OpenClaim.previous;
@@ -338,7 +344,7 @@ function downgradeNamed(
   if (union !== access) return Status.INVAL;
   found.access = access;
   found.opened = kept;
-  found.seqid += 1;
+  found.seqid = nextSeqid(found.seqid);
   const stateid = compound.stateidOf(found);
   encodeStateid(compound.writer, stateid);
   compound.currentStateid = stateid;
@@ -353,14 +359,16 @@ export function confirmOpen(compound: Compound): StatusCode {
     operation: Operation.OPEN_CONFIRM,
     seqid,
     work: () => {
-      if (compound.current === undefined) return Status.NOFILEHANDLE;
-      const found = compound.find(given);
+      const { current, client, state } = compound;
+      if (current === undefined) return Status.NOFILEHANDLE;
+      const found = compound.findUnconfirmed(given);
       if (typeof found === "number") return found;
-      if (found.kind !== "open") return Status.BAD_STATEID;
+      if (found.kind !== "open" || found.inode !== current) return Status.BAD_STATEID;
       const owner = compound.owner("open", found.owner);
       if (owner.confirmed) return Status.BAD_STATEID;
       owner.confirmed = true;
-      found.seqid += 1;
+      state.record(client);
+      found.seqid = nextSeqid(found.seqid);
       encodeStateid(compound.writer, compound.stateidOf(found));
       return Status.OK;
     },

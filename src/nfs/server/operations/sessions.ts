@@ -32,8 +32,7 @@ const knownExchangeFlags =
     ExchangeFlag.useNonPnfs |
     ExchangeFlag.usePnfsMds |
     ExchangeFlag.usePnfsDs |
-    ExchangeFlag.updateConfirmed |
-    0x2_0000) >>>
+    ExchangeFlag.updateConfirmed) >>>
   0;
 
 export function exchangeId(compound: Compound): StatusCode {
@@ -110,7 +109,7 @@ function answerExchangeId({ writer, state }: Compound, client: Client): void {
 }
 
 export function createSession(compound: Compound): StatusCode {
-  const { reader, writer, state } = compound;
+  const { reader, writer } = compound;
   const instance = reader.uint32();
   const number = reader.uint32();
   const sequence = reader.uint32();
@@ -120,21 +119,29 @@ export function createSession(compound: Compound): StatusCode {
   reader.uint32();
   skipCallbackSecurity(reader);
   if ((flags & ~knownCreateSessionFlags) !== 0) return Status.INVAL;
-  const client = instance === state.instance ? state.client(number) : undefined;
+  const client = clientNamed(compound, instance, number);
   if (client === undefined) return Status.STALE_CLIENTID;
   const { createSessionReply: last } = client;
-  if (sequence === (client.sequence - 1) >>> 0 && last !== undefined) {
+  const isAgain = last !== undefined && sequence === (client.sequence - 1) >>> 0;
+  if (isAgain && last.status === Status.OK) {
     writer.room(last.body.length).set(last.body);
     return last.status;
   }
-  if (sequence !== client.sequence) return Status.SEQ_MISORDERED;
-  // From here on the number is used up, and what is answered is kept (§18.36.4).
-  client.sequence = (client.sequence + 1) >>> 0;
+  if (!isAgain && sequence !== client.sequence) return Status.SEQ_MISORDERED;
+  // From here on the number is used up, and what is answered is kept (§18.36.4). One that failed
+  // made nothing: asked again it is refused again, and something else may be asked in its place.
+  if (!isAgain) client.sequence = (client.sequence + 1) >>> 0;
   const start = writer.length;
   const status = makeSession(compound, client, { sequence, fore, back });
   const body = Uint8Array.prototype.slice.call(writer.written(start));
   client.createSessionReply = { status, body };
   return status;
+}
+
+/** One of NFSv4.1; those of 4.0 have no sessions. */
+function clientNamed({ state }: Compound, instance: number, number: number): Client | undefined {
+  const client = instance === state.instance ? state.client(number) : undefined;
+  return client?.minorVersion === 1 ? client : undefined;
 }
 
 function makeSession(
@@ -249,7 +256,7 @@ export function destroyClientId(compound: Compound): StatusCode {
   const instance = compound.reader.uint32();
   const number = compound.reader.uint32();
   const { state } = compound;
-  const client = instance === state.instance ? state.client(number) : undefined;
+  const client = clientNamed(compound, instance, number);
   if (client === undefined) return Status.STALE_CLIENTID;
   if (client.sessions.size > 0 || client.states.size > 0) return Status.CLIENTID_BUSY;
   state.drop(client);
@@ -293,11 +300,12 @@ export function sequence(compound: Compound): StatusCode {
   const session = decodeSession(compound);
   const sequenceNumber = reader.uint32();
   const slotNumber = reader.uint32();
-  reader.uint32();
+  const highestSlot = reader.uint32();
   const keepReply = reader.boolean();
   if (session === undefined) return Status.BADSESSION;
   const slot = session.slots[slotNumber];
   if (slot === undefined) return Status.BADSLOT;
+  if (highestSlot >= session.slots.length) return Status.BAD_HIGH_SLOT;
   if (compound.requestLength > session.fore.maximumRequest) return Status.REQ_TOO_BIG;
   if (compound.operationCount > session.fore.maximumOperations) return Status.TOO_MANY_OPS;
   const next = (slot.sequence + 1) >>> 0;
@@ -305,6 +313,7 @@ export function sequence(compound: Compound): StatusCode {
   if (sequenceNumber !== next) return Status.SEQ_MISORDERED;
   if (slot.busy) return Status.DELAY;
   slot.sequence = sequenceNumber;
+  slot.used = true;
   slot.busy = true;
   slot.reply = undefined;
   slot.requestLength = compound.requestLength;
@@ -319,7 +328,7 @@ export function sequence(compound: Compound): StatusCode {
 
 /** A retransmission: the answer of before, if it was kept (RFC 8881 §2.10.6.1.3). */
 function repeat(compound: Compound, slot: Slot): StatusCode {
-  if (slot.sequence === 0) return Status.SEQ_MISORDERED;
+  if (!slot.used) return Status.SEQ_MISORDERED;
   if (slot.busy) return Status.DELAY;
   // Nobody gets what somebody else was answered (§2.10.6.1.3.1).
   const isSame =

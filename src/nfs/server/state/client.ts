@@ -1,6 +1,6 @@
 import type { Inode } from "../../../files/file-system.ts";
 import type { StatusCode } from "../../../wire/nfs4/status.ts";
-import type { Owner } from "./owner.ts";
+import { Owners } from "./owner.ts";
 import type { Session } from "./session.ts";
 
 /** A client as it introduced itself, with everything that it holds (RFC 8881 §2.4, §8). */
@@ -28,12 +28,18 @@ export class Client {
   /** Opens by owner and file. */
   readonly opens = new Map<string, Open>();
   /** NFSv4.0's owners by name. */
-  readonly openOwners = new Map<string, Owner>();
-  readonly lockOwners = new Map<string, Owner>();
+  readonly openOwners = new Owners();
+  readonly lockOwners = new Owners();
+  /** The last word of the stateid that was given last. */
+  lastState = 0;
+  /** Ranges that it has locked, on all files. */
+  lockedRanges = 0;
   renewedAtMs: number;
   /** Its lease ran out, and nothing has stood in anybody's way since. */
   courtesy = false;
   reclaimComplete: boolean;
+  /** It stands in the records of who may reclaim after a restart. */
+  recorded = false;
   /** It had state before the server's restart. */
   readonly mayReclaim: boolean;
 
@@ -87,6 +93,8 @@ export interface Lock {
   readonly owner: string;
   /** As the client calls it. */
   readonly lockOwner: string;
+  /** How many ranges it has locked. */
+  ranges: number;
 }
 
 export function openKey(owner: string, file: number): string {

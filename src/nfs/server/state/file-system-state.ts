@@ -1,5 +1,6 @@
 import type { Clock } from "../../../base/clock.ts";
 import type { FileSystem } from "../../../files/file-system.ts";
+import { nextSeqid } from "../../../wire/nfs4/stateid.ts";
 import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
 import { clientsLimit, courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
 import { Client, type Lock, type Open, openKey } from "./client.ts";
@@ -27,7 +28,11 @@ export class FileSystemState {
   readonly #reclaiming: Set<string>;
   readonly #graceEndsMs: number;
   #recovered: boolean;
-  #lastNumber = 0;
+  #lastClient = 0;
+  /** The highest clientid that was ever given, for as long as they have not wrapped. */
+  #highestClient = 0;
+  #lastSession = 0;
+  #lastConfirmation = 0;
 
   constructor(files: FileSystem, instance: number, clock: Clock, records: ClientRecords) {
     this.files = files;
@@ -45,7 +50,7 @@ export class FileSystemState {
   inGrace(): boolean {
     if (this.#recovered) return false;
     if (this.#reclaiming.size > 0 && this.#clock.nowMs() < this.#graceEndsMs) return true;
-    for (const owner of this.#reclaiming) this.#records.remove(this.files.id, owner);
+    for (const owner of this.#reclaiming) this.#missed(owner);
     this.#reclaiming.clear();
     this.#recovered = true;
     this.files.endRecovery();
@@ -58,8 +63,25 @@ export class FileSystemState {
     return this.inGrace() && client.mayReclaim && !isDone;
   }
 
+  /** Grace ends without its having everything: what it has not got may go to others. */
+  #missed(owner: string): void {
+    // NFSv4.0 doesn't say when it has everything; whoever came back and took something has.
+    const client = this.clientOf(owner, true, 0);
+    if (client !== undefined && client.states.size > 0) return;
+    if (client !== undefined) client.recorded = false;
+    this.#records.remove(this.files.id, owner);
+  }
+
+  /** From here on the client may reclaim after a restart what it holds (RFC 8881 §8.4.2.1). */
+  record(client: Client): void {
+    if (client.recorded) return;
+    client.recorded = true;
+    this.#records.add(this.files.id, client.owner);
+  }
+
   reclaimComplete(client: Client): void {
     client.reclaimComplete = true;
+    this.record(client);
     this.#reclaiming.delete(client.owner);
     this.inGrace();
   }
@@ -84,8 +106,10 @@ export class FileSystemState {
     minorVersion: 0 | 1,
   ): Client | undefined {
     if (this.#clients.size >= clientsLimit) return undefined;
+    this.#lastClient = nextFree(this.#lastClient, this.#clients);
+    this.#highestClient = Math.max(this.#highestClient, this.#lastClient);
     const client = new Client({
-      number: this.#nextNumber(),
+      number: this.#lastClient,
       owner,
       minorVersion,
       verifier,
@@ -105,7 +129,6 @@ export class FileSystemState {
     this.#clientsByOwner.delete(ownerKey(client));
     client.confirmed = true;
     this.#clientsByOwner.set(ownerKey(client), client);
-    this.#records.add(this.files.id, client.owner);
   }
 
   /** The client is gone for good. */
@@ -120,7 +143,7 @@ export class FileSystemState {
     client.renewedAtMs = this.#clock.nowMs();
     if (!client.courtesy) return;
     client.courtesy = false;
-    this.#records.add(this.files.id, client.owner);
+    if (client.reclaimComplete) this.record(client);
   }
 
   hasExpired(client: Client): boolean {
@@ -139,6 +162,7 @@ export class FileSystemState {
       if (!client.confirmed || client.states.size === 0 || awayMs > courtesyMs) this.drop(client);
       else if (!client.courtesy) {
         client.courtesy = true;
+        client.recorded = false;
         this.#records.remove(this.files.id, client.owner);
       }
     }
@@ -146,7 +170,8 @@ export class FileSystemState {
   }
 
   createSession(client: Client, fore: ChannelAttributes): Session {
-    const number = this.#nextNumber();
+    this.#lastSession = nextFree(this.#lastSession, this.#sessions);
+    const number = this.#lastSession;
     const id = Buffer.alloc(16);
     id.writeUInt32BE(this.instance, 0);
     id.writeUInt32BE(client.number, 4);
@@ -176,13 +201,13 @@ export class FileSystemState {
     if (known !== undefined) {
       known.access |= access;
       if (!known.opened.includes(access)) known.opened = [...known.opened, access];
-      known.seqid += 1;
+      known.seqid = nextSeqid(known.seqid);
       return known;
     }
     if (client.opens.size >= opensPerClientLimit) return undefined;
     const open: Open = {
       kind: "open",
-      number: this.#nextNumber(),
+      number: nextState(client),
       seqid: 1,
       client,
       key,
@@ -192,6 +217,8 @@ export class FileSystemState {
     };
     client.opens.set(key, open);
     client.states.set(open.number, open);
+    const holder = client.openOwners.get(owner);
+    if (holder !== undefined) holder.held += 1;
     this.files.hold(inode);
     return open;
   }
@@ -200,6 +227,8 @@ export class FileSystemState {
     for (const lock of open.locks.values()) this.freeLock(lock);
     open.client.opens.delete(open.key);
     open.client.states.delete(open.number);
+    const holder = open.client.openOwners.get(open.owner);
+    if (holder !== undefined) holder.held -= 1;
     this.files.release(open.inode);
   }
 
@@ -213,22 +242,35 @@ export class FileSystemState {
     if (known !== undefined) return known;
     const lock: Lock = {
       kind: "lock",
-      number: this.#nextNumber(),
+      number: nextState(open.client),
       seqid: 0,
       client: open.client,
       open,
       owner,
       lockOwner,
+      ranges: 0,
     };
     open.locks.set(owner, lock);
     open.client.states.set(lock.number, lock);
+    const holder = open.client.lockOwners.get(lockOwner);
+    if (holder !== undefined) holder.held += 1;
     return lock;
   }
 
   freeLock(lock: Lock): void {
     this.files.locks.releaseOwner(lock.open.inode.number, lock.owner);
+    this.countLocked(lock);
     lock.open.locks.delete(lock.owner);
     lock.client.states.delete(lock.number);
+    const holder = lock.client.lockOwners.get(lock.lockOwner);
+    if (holder !== undefined) holder.held -= 1;
+  }
+
+  /** After its ranges have changed: a lock may merge with others, or leave two behind. */
+  countLocked(lock: Lock): void {
+    const ranges = this.files.locks.count(lock.open.inode.number, lock.owner);
+    lock.client.lockedRanges += ranges - lock.ranges;
+    lock.ranges = ranges;
   }
 
   #forget(client: Client): void {
@@ -241,17 +283,32 @@ export class FileSystemState {
 
   /** Whether a client with this number was here and is gone. */
   wasClient(number: number): boolean {
-    return number > 0 && number <= this.#lastNumber && !this.#clients.has(number);
+    return number > 0 && number <= this.#highestClient && !this.#clients.has(number);
   }
 
   nextConfirmation(): number {
-    return this.#nextNumber();
+    this.#lastConfirmation = nextNumber(this.#lastConfirmation);
+    return this.#lastConfirmation;
   }
+}
 
-  #nextNumber(): number {
-    this.#lastNumber += 1;
-    return this.#lastNumber;
-  }
+function nextState(client: Client): number {
+  client.lastState = nextFree(client.lastState, client.states);
+  return client.lastState;
+}
+
+const highestNumber = 0xffff_ffff;
+
+/** Ids have 32 bits for it, begin with one and wrap. */
+function nextNumber(last: number): number {
+  return last === highestNumber ? 1 : last + 1;
+}
+
+/** The next number that nobody has: after a wrap some are still taken. */
+function nextFree(last: number, taken: { has(number: number): boolean }): number {
+  let number = nextNumber(last);
+  while (taken.has(number)) number = nextNumber(number);
+  return number;
 }
 
 /** What is opened, by whom and for what (ShareAccess bits). */

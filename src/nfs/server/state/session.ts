@@ -11,7 +11,10 @@ export interface ChannelAttributes {
 
 /** One request at a time, and its answer for when it is asked again (RFC 8881 §2.10.6.1). */
 export interface Slot {
+  /** Of the last request; it wraps to zero, with which it also begins (§2.10.6.1). */
   sequence: number;
+  /** There was a first request. */
+  used: boolean;
   busy: boolean;
   /** The whole result after the RPC header; undefined where the client didn't want it kept. */
   reply: Uint8Array | undefined;
@@ -35,6 +38,7 @@ export class Session {
     this.fore = fore;
     this.slots = Array.from({ length: fore.slots }, () => ({
       sequence: 0,
+      used: false,
       busy: false,
       reply: undefined,
       requestLength: 0,

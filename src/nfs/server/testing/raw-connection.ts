@@ -180,7 +180,15 @@ function decodeCompound(
   if (header?.kind !== "accepted" || header.status !== 0) {
     throw new Error(`the call was not accepted: ${JSON.stringify(header)}`);
   }
-  const bytes = reply.subarray(reader.offset);
+  return decodeResults(reply.subarray(reader.offset), operations);
+}
+
+/** COMPOUND4res. */
+export function decodeResults(
+  bytes: Buffer,
+  operations: readonly RawOperation<unknown>[],
+): CompoundResult {
+  const reader = new XdrReader(bytes);
   const status = reader.uint32();
   const tag = reader.byteString(replyLimit);
   const count = reader.uint32();

@@ -35,15 +35,12 @@ export interface Opened {
   readonly flags: number;
   readonly set: readonly number[];
   readonly delegation: number;
-  /** why_no_delegation4, where the delegation is OPEN_DELEGATE_NONE_EXT. */
-  readonly why: number | undefined;
 }
 
 const claim = { null: 0, previous: 1, fileHandle: 4 } as const;
 const exclusive4 = 2;
 const exclusive41 = 3;
 const delegateNone = 0;
-const delegateNoneExtended = 3;
 
 /** CLAIM_NULL: a name in the current directory. */
 export function open(name: string, fields: OpenFields = {}): RawOperation<Opened> {
@@ -99,9 +96,9 @@ function decodeOpened(reader: XdrReader): Opened {
   };
   const flags = reader.uint32();
   const set = decodeBitmap(reader);
+  // Another one than OPEN_DELEGATE_NONE would have more after it.
   const delegation = reader.uint32();
-  const why = delegation === delegateNoneExtended ? reader.uint32() : undefined;
-  return { stateid, change, flags, set, delegation, why };
+  return { stateid, change, flags, set, delegation };
 }
 
 export function close(stateid: Stateid): RawOperation<Stateid> {

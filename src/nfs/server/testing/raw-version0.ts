@@ -5,7 +5,7 @@ import { decodeStateid, encodeStateid, type Stateid } from "../../../wire/nfs4/s
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { nameOf } from "./raw-client.ts";
 import type { CompoundResult, RawConnection } from "./raw-connection.ts";
-import { type Opened, open, type OpenFields } from "./raw-opens.ts";
+import { type Opened, open, openAgain, type OpenFields, openHandle } from "./raw-opens.ts";
 import { plain, type RawOperation } from "./raw-operations.ts";
 
 /** clientid4 as sixteen hexadecimal digits. */
@@ -59,7 +59,23 @@ export interface SequencedOpen extends OpenFields {
 
 /** CLAIM_NULL of an owner with its seqid. */
 export function openInSequence(name: string, fields: SequencedOpen): RawOperation<Opened> {
-  const operation = open(name, fields);
+  return inSequence(open(name, fields), fields);
+}
+
+/** CLAIM_PREVIOUS. */
+export function openAgainInSequence(fields: SequencedOpen): RawOperation<Opened> {
+  return inSequence(openAgain(fields), fields);
+}
+
+/** CLAIM_FH, which NFSv4.0 has not. */
+export function openHandleInSequence(fields: SequencedOpen): RawOperation<Opened> {
+  return inSequence(openHandle(fields), fields);
+}
+
+function inSequence(
+  operation: RawOperation<Opened>,
+  fields: Pick<SequencedOpen, "clientId" | "seqid">,
+): RawOperation<Opened> {
   return {
     ...operation,
     encode: (writer) => {

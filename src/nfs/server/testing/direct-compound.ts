@@ -1,0 +1,78 @@
+// For tests: compounds run on a state at hand, without a server around it, so that they can begin
+// where no test could come to by requests: at numbers that are about to wrap.
+import assert from "node:assert/strict";
+
+import { FakeClock } from "../../../base/fake-clock.ts";
+import { memoryFileSystem } from "../../../files/testing.ts";
+import { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
+import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
+import { Compound } from "../compound.ts";
+import { runCompound } from "../run-compound.ts";
+import type { Client } from "../state/client.ts";
+import { MemoryClientRecords } from "../state/client-records.ts";
+import { FileSystemState } from "../state/file-system-state.ts";
+import type { Session } from "../state/session.ts";
+import { type CompoundResult, decodeResults, root } from "./raw-connection.ts";
+import type { RawOperation } from "./raw-operations.ts";
+
+const channel = {
+  maximumRequest: 1_048_576,
+  maximumReply: 1_048_576,
+  maximumCached: 4096,
+  maximumOperations: 64,
+  slots: 4,
+};
+
+export function emptyState(): FileSystemState {
+  const clock = new FakeClock();
+  return new FileSystemState(memoryFileSystem(clock).files, 7, clock, new MemoryClientRecords());
+}
+
+/** A confirmed NFSv4.1 client that has nothing to reclaim. */
+export function introduced(state: FileSystemState, owner = "c"): Client {
+  const client = state.introduce(owner, "verifier", "0", 1);
+  assert.ok(client !== undefined);
+  state.confirm(client);
+  state.reclaimComplete(client);
+  return client;
+}
+
+export function sessionOf(state: FileSystemState, client: Client): Session {
+  return state.createSession(client, channel);
+}
+
+/** Nothing in it may wait. */
+export function runDirectly(
+  state: FileSystemState,
+  operations: readonly RawOperation<unknown>[],
+): CompoundResult {
+  const asked = new XdrWriter();
+  asked.byteString("");
+  asked.uint32(1);
+  asked.uint32(operations.length);
+  for (const operation of operations) {
+    asked.uint32(operation.number);
+    operation.encode(asked);
+  }
+  const writer = new XdrWriter();
+  const compound = new Compound({
+    reader: new XdrReader(asked.written()),
+    writer,
+    grant: {
+      fileSystem: state.files,
+      root: () => state.files.root,
+      permissions: { mount: true, write: true, root: true },
+      identity: undefined,
+      expiresAtMs: undefined,
+      closed: () => {},
+    },
+    state,
+    credential: root,
+    bootVerifier: Buffer.alloc(8),
+    requestLength: asked.length,
+    duplicate: undefined,
+  });
+  assert.equal(runCompound(compound), undefined);
+  if (compound.slot !== undefined) compound.slot.busy = false;
+  return decodeResults(Buffer.from(writer.written()), operations);
+}
