@@ -98,21 +98,31 @@ export class FuseBridge {
   serve(device: FuseDevice): void {
     this.#device = device;
     device.serve((request) => {
-      if (this.#takeUnanswered(request)) return;
+      if (this.#takeUnanswered(request)) {
+        device.done(request);
+        return;
+      }
       const handler = this.#handlers.get(request.opcode);
       if (handler === undefined) {
         device.reply(request.unique, errno.ENOSYS);
+        device.done(request);
         return;
       }
       handler(request).then(
-        (payload) => device.reply(request.unique, 0, payload),
-        (error: unknown) => {
-          const { opcode, nodeId } = request;
-          this.#log.debug({ opcode, nodeId, error: String(error) }, "a file operation failed");
-          device.reply(request.unique, errnoOf(error));
+        (payload) => {
+          device.reply(request.unique, 0, payload);
+          device.done(request);
         },
+        (error: unknown) => this.#fail(device, request, error),
       );
     });
+  }
+
+  #fail(device: FuseDevice, request: FuseRequest, error: unknown): void {
+    const { opcode, nodeId } = request;
+    this.#log.debug({ opcode, nodeId, error: String(error) }, "a file operation failed");
+    device.reply(request.unique, errnoOf(error));
+    device.done(request);
   }
 
   #takeUnanswered(request: FuseRequest): boolean {

@@ -1,16 +1,19 @@
 import { spawn } from "node:child_process";
-import { close, openSync, read, writev, writevSync } from "node:fs";
+import { close, openSync, writev, writevSync } from "node:fs";
 
 import type { Log } from "../base/log.ts";
 import { Notification, replyHeaderLength } from "../wire/fuse/protocol.ts";
 import { encodeInvalidation } from "../wire/fuse/reply.ts";
 import { FuseRequest } from "../wire/fuse/request.ts";
-import { readersCount, transferBytes } from "./limits.ts";
+import { RequestBuffers } from "./request-buffers.ts";
+import { readRequests, type RequestSource } from "./request-source.ts";
 
 /** The kernel's side of a mount: its requests come in, replies go out. */
 export class FuseDevice {
   readonly #descriptor: number;
   readonly #log: Log;
+  readonly #buffers = new RequestBuffers();
+  #source: RequestSource | undefined;
   #ended = false;
   #invalidating: Promise<void> = Promise.resolve();
   readonly ended: Promise<void>;
@@ -43,15 +46,29 @@ export class FuseDevice {
     return new FuseDevice(descriptor, log);
   }
 
-  /** Hands each request over; it must not be used after the call has returned. */
+  /**
+   * Hands each request over. Its bytes stay as they are until `done` is called for it, which has to
+   * be once, or never where they were kept.
+   */
   serve(handle: (request: FuseRequest) => void): void {
-    for (let reader = 0; reader < readersCount; reader += 1) {
-      this.#readNext(Buffer.allocUnsafeSlow(transferBytes + 64 * 1024), handle);
-    }
+    this.#source = readRequests(this.#descriptor, this.#buffers, {
+      request: (buffer, length) => handle(new FuseRequest(buffer, length)),
+      ended: (code) => this.#end(code),
+    });
+  }
+
+  done(request: FuseRequest): void {
+    this.#buffers.giveBack(request.buffer);
+  }
+
+  /** For bytes of a request that was never done with. */
+  giveBack(buffer: Buffer): void {
+    this.#buffers.giveBack(buffer);
   }
 
   /** `error` is a positive errno, 0 for success. */
   reply(unique: bigint, error: number, payload?: Uint8Array): void {
+    if (this.#ended) return;
     const header = encodeHeader(unique, -error, payload?.length ?? 0);
     try {
       writevSync(this.#descriptor, payload === undefined ? [header] : [header, payload]);
@@ -62,17 +79,23 @@ export class FuseDevice {
     }
   }
 
+  /** Makes the kernel ask for a file's attributes before it uses them again. */
+  invalidateAttributes(nodeId: number): void {
+    this.reply(0n, -Notification.invalidateInode, encodeInvalidation(nodeId, "attributes"));
+  }
+
   /**
    * Makes the kernel forget attributes and contents of a file. It waits there for pages that this
    * process still has to bring: never synchronously, and one at a time, so that threads are left to
    * read requests.
    */
   invalidate(nodeId: number): Promise<void> {
-    const payload = encodeInvalidation(nodeId);
+    const payload = encodeInvalidation(nodeId, "all");
     const header = encodeHeader(0n, Notification.invalidateInode, payload.length);
     this.#invalidating = this.#invalidating.then(
       () =>
         new Promise((resolve) => {
+          if (this.#ended) return resolve();
           // ENOENT: the kernel has nothing of the file.
           writev(this.#descriptor, [header, payload], () => resolve());
         }),
@@ -85,35 +108,19 @@ export class FuseDevice {
     await run("umount", lazy ? ["-l", directory] : [directory]);
   }
 
-  #readNext(buffer: Buffer, handle: (request: FuseRequest) => void): void {
-    read(this.#descriptor, buffer, 0, buffer.length, null, (error, length) => {
-      if (error !== null) {
-        const { code } = error;
-        if (code === "EINTR" || code === "EAGAIN" || code === "ENOENT") {
-          this.#readNext(buffer, handle);
-        } else {
-          this.#end(code);
-        }
-        return;
-      }
-      handle(new FuseRequest(buffer.subarray(0, length)));
-      this.#readNext(buffer, handle);
-    });
-  }
-
   /** ENODEV: the file system was unmounted. */
   #end(code: string | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
     if (code !== "ENODEV") this.#log.error({ code }, "the FUSE device failed");
-    close(this.#descriptor);
+    this.#source?.close();
     this.#resolveEnded();
   }
 }
 
 /** struct fuse_out_header. */
 function encodeHeader(unique: bigint, error: number, payloadLength: number): Buffer {
-  const header = Buffer.alloc(replyHeaderLength);
+  const header = Buffer.allocUnsafe(replyHeaderLength);
   header.writeUInt32LE(replyHeaderLength + payloadLength, 0);
   header.writeInt32LE(error, 4);
   header.writeBigUInt64LE(unique, 8);

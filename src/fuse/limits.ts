@@ -6,8 +6,12 @@ export const transferBytes = 1_048_576;
 export const requestPages = 256;
 /** Requests that the kernel keeps in flight in the background. */
 export const backgroundRequests = 64;
-/** Buffers that wait for requests of the kernel; Node's pool has four threads by default. */
-export const readersCount = 3;
+/** Requests that are read together once there is one. */
+export const requestsAtOnce = 16;
+/** Buffers that are kept for later requests: 1 MiB each, where they held that much. */
+export const spareBuffers = 32;
+/** Threads of Node's pool, which has four, that wait for requests where nothing better does. */
+export const poolReaders = 3;
 /** Seconds that the kernel may use names and attributes without asking again. */
 export const validitySeconds = 1;
 /** Milliseconds that a process's groups are remembered. */

@@ -1,45 +1,61 @@
-import net, { type Socket } from "node:net";
+import net, { type NetConnectOpts, type Socket } from "node:net";
 import tls from "node:tls";
 
-import type { MountRequest } from "./driver.ts";
+import type { MountRequest, TlsIdentity } from "./driver.ts";
+
+/** Where the connection puts what arrives, instead of giving it away as data. */
+export interface ReadTarget {
+  space(): Uint8Array;
+  received(length: number): void;
+}
 
 const certificateIsWrong = "the server's certificate is not for this file system";
 
 /** A connection to the mount target, plain or TLS, as the helper makes it (facts §1.5). */
-export function connectTo(request: MountRequest, signal?: AbortSignal): Promise<Socket> {
+export function connectTo(
+  request: MountRequest,
+  signal?: AbortSignal,
+  target?: ReadTarget,
+): Promise<Socket> {
+  const options: NetConnectOpts = {
+    host: request.address,
+    port: request.port,
+    noDelay: true,
+    ...(target && {
+      onread: {
+        buffer: () => target.space(),
+        callback: (length: number) => {
+          target.received(length);
+          return true;
+        },
+      },
+    }),
+  };
+  const identity = request.tls?.();
+  const socket = identity === undefined ? net.connect(options) : secured(options, identity);
+  const ready = identity === undefined ? "connect" : "secureConnect";
   return new Promise((resolve, reject) => {
-    const socket = net.connect({ host: request.address, port: request.port, noDelay: true });
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const isName = error.code === "ERR_TLS_CERT_ALTNAME_INVALID";
+      reject(isName ? new Error(certificateIsWrong, { cause: error }) : error);
+    };
     signal?.addEventListener("abort", () => socket.destroy(), { once: true });
-    socket.once("error", reject);
+    socket.once("error", fail);
     socket.once("close", () => reject(new Error("the connection was given up")));
-    socket.once("connect", () => {
-      if (request.tls === undefined) {
-        socket.off("error", reject);
-        resolve(socket);
-        return;
-      }
-      secure(socket, request.tls()).then(resolve, reject);
+    socket.once(ready, () => {
+      socket.setNoDelay(true);
+      resolve(socket);
     });
   });
 }
 
-function secure(
-  socket: Socket,
-  identity: NonNullable<ReturnType<NonNullable<MountRequest["tls"]>>>,
-): Promise<tls.TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const secured = tls.connect({
-      socket,
-      servername: identity.serverName,
-      cert: identity.certificatePem,
-      key: identity.privateKeyPem,
-      rejectUnauthorized: identity.caPem !== undefined,
-      ...(identity.caPem !== undefined && { ca: identity.caPem }),
-    });
-    secured.once("error", (error: NodeJS.ErrnoException) => {
-      const isName = error.code === "ERR_TLS_CERT_ALTNAME_INVALID";
-      reject(isName ? new Error(certificateIsWrong, { cause: error }) : error);
-    });
-    secured.once("secureConnect", () => resolve(secured));
-  });
+function secured(options: NetConnectOpts, identity: TlsIdentity): tls.TLSSocket {
+  return tls.connect({
+    ...options,
+    servername: identity.serverName,
+    cert: identity.certificatePem,
+    key: identity.privateKeyPem,
+    rejectUnauthorized: identity.caPem !== undefined,
+    ...(identity.caPem !== undefined && { ca: identity.caPem }),
+  } as tls.ConnectionOptions);
 }

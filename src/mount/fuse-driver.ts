@@ -36,7 +36,7 @@ export class FuseDriver implements MountDriver {
 
   async mount(request: MountRequest): Promise<MountedDirectory> {
     const client = new NfsClient({
-      dial: (signal) => connectTo(request, signal),
+      dial: (signal, target) => connectTo(request, signal, target),
       clock: this.#clock,
       random: this.#random,
       log: this.#log,

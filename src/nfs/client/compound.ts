@@ -6,16 +6,24 @@ import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { encodeBitmap, fileAttributesBitmap } from "../../wire/nfs4/attributes.ts";
 import { NfsError } from "./nfs-error.ts";
+import type { OutgoingRecords } from "./outgoing-records.ts";
 
 export type FileHandle = Uint8Array;
 
 /** Writes operations one after the other and counts them. */
 export class CompoundWriter {
   readonly xdr: XdrWriter;
+  readonly #records: OutgoingRecords;
   count = 0;
 
-  constructor(xdr: XdrWriter) {
-    this.xdr = xdr;
+  constructor(records: OutgoingRecords) {
+    this.xdr = records.xdr;
+    this.#records = records;
+  }
+
+  /** Contents of a file, which must stay as they are until the reply is there. */
+  contents(bytes: Uint8Array): void {
+    this.#records.opaque(bytes);
   }
 
   operation(number: number): XdrWriter {

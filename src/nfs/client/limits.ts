@@ -6,6 +6,10 @@ export const slotsWanted = 64;
 export const transferLimit = 1_048_576;
 /** Bytes of one RPC record. */
 export const recordLimit = transferLimit + 64 * 1024;
+/** Bytes that a connection may bring at once. */
+export const readSpace = 256 * 1024;
+/** Bytes below which contents are copied into the record that carries them. */
+export const copyLimit = 16 * 1024;
 /** Bytes of a file that may be written and not committed before a COMMIT is sent by itself. */
 export const uncommittedLimit = 32 * 1024 * 1024;
 /** Milliseconds without a request after which the lease is renewed; leases are 90 s. */

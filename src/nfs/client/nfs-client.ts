@@ -166,7 +166,21 @@ export class NfsClient {
 
   /** Up to `length` bytes; fewer at the end of the file. The bytes are the caller's. */
   read(open: OpenFile, offset: number, length: number): Promise<Uint8Array> {
-    return this.#session.compound(
+    return new Promise((resolve, reject) => {
+      const take = (bytes: Uint8Array): void => resolve(Uint8Array.prototype.slice.call(bytes));
+      this.readTo(open, offset, length, take, reject);
+    });
+  }
+
+  /** The same without a copy: the bytes are there while `take` runs, and `isEnd` where no more are. */
+  readTo(
+    open: OpenFile,
+    offset: number,
+    length: number,
+    take: (bytes: Uint8Array, isEnd: boolean) => void,
+    fail: (error: Error) => void,
+  ): void {
+    this.#session.run(
       open.credential,
       (compound) => {
         compound.putHandle(open.handle);
@@ -178,9 +192,10 @@ export class NfsClient {
       (results) => {
         results.expect(Operation.PUTFH);
         const xdr = results.expect(Operation.READ);
-        xdr.boolean();
-        return Uint8Array.prototype.slice.call(xdr.opaque(transferLimit));
+        const isEnd = xdr.boolean();
+        take(xdr.opaque(transferLimit), isEnd);
       },
+      fail,
     );
   }
 
@@ -275,7 +290,7 @@ export class NfsClient {
         encodeStateid(xdr, open.stateid);
         xdr.uint64(offset);
         xdr.uint32(stable ? Stable.fileSync : Stable.unstable);
-        xdr.opaque(bytes);
+        compound.contents(bytes);
       },
       (results) => {
         results.expect(Operation.PUTFH);

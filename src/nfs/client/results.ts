@@ -77,7 +77,7 @@ function decodeFileWithHandle(xdr: XdrReader): RemoteFile {
   decodeBitmap(xdr);
   xdr.uint32();
   const type = xdr.uint32();
-  const change = xdr.uint64OrInfinity();
+  const change = xdr.uint64();
   const size = xdr.uint53();
   const handle = copy(xdr.opaque(handleLimit));
   return { handle, attributes: decodeRestOfAttributes(xdr, { type, change, size }) };

@@ -27,11 +27,14 @@ import {
   slotsWanted,
 } from "./limits.ts";
 import { ClientClosed, NfsError } from "./nfs-error.ts";
-import { Transport } from "./transport.ts";
+import { type ReadTarget, Transport } from "./transport.ts";
 
 export interface SessionClientOptions {
-  /** A new connection to the server, with TLS where that is wanted; aborted by `close`. */
-  readonly dial: (signal: AbortSignal) => Promise<Duplex>;
+  /**
+   * A new connection to the server, with TLS where that is wanted; aborted by `close`. It reads to
+   * the target where it can, and gives its data otherwise.
+   */
+  readonly dial: (signal: AbortSignal, target: ReadTarget) => Promise<Duplex>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -43,6 +46,13 @@ export interface SessionClientOptions {
   readonly reopen: () => Promise<void>;
 }
 
+export interface CompoundHow {
+  /** Part of the recovery: goes out before it is complete. */
+  readonly urgent?: boolean;
+  /** Doing it twice would not be the same: the server has to keep its reply. */
+  readonly once?: boolean;
+}
+
 /** One compound to be sent, as often as it takes. */
 interface Request {
   readonly credential: AuthSys;
@@ -50,9 +60,7 @@ interface Request {
   /** Takes the results; throws where one of them is an error. */
   readonly finish: (results: CompoundReader) => void;
   readonly fail: (error: Error) => void;
-  /** Part of the recovery: goes out before it is complete. */
   readonly urgent: boolean;
-  /** Doing it twice would not be the same: the server has to keep its reply. */
   readonly once: boolean;
   delayMs: number;
   slot: number;
@@ -112,20 +120,31 @@ export class SessionClient {
     credential: AuthSys,
     encode: (compound: CompoundWriter) => void,
     decode: (results: CompoundReader) => T,
-    how: { readonly urgent?: boolean; readonly once?: boolean } = {},
+    how: CompoundHow = {},
   ): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#submit({
-        credential,
-        encode,
-        finish: (results) => resolve(decode(results)),
-        fail: reject,
-        urgent: how.urgent ?? false,
-        once: how.once ?? false,
-        delayMs: delayFirstMs,
-        slot: -1,
-        xid: 0,
-      });
+      this.run(credential, encode, (results) => resolve(decode(results)), reject, how);
+    });
+  }
+
+  /** As `compound`, for results that are used up where they arrived: `finish` reads them there. */
+  run(
+    credential: AuthSys,
+    encode: (compound: CompoundWriter) => void,
+    finish: (results: CompoundReader) => void,
+    fail: (error: Error) => void,
+    how: CompoundHow = {},
+  ): void {
+    this.#submit({
+      credential,
+      encode,
+      finish,
+      fail,
+      urgent: how.urgent ?? false,
+      once: how.once ?? false,
+      delayMs: delayFirstMs,
+      slot: -1,
+      xid: 0,
     });
   }
 
@@ -192,10 +211,11 @@ export class SessionClient {
     this.#lastSentMs = this.#options.clock.nowMs();
     const session = this.#session!;
     const slot = this.#slots[request.slot]!;
-    this.#transport!.send((xdr) => {
+    this.#transport!.send((records) => {
+      const { xdr } = records;
       encodeHeader(xdr, request.xid, request.credential);
       const countAt = xdr.length - 4;
-      const compound = new CompoundWriter(xdr);
+      const compound = new CompoundWriter(records);
       const sequence = compound.operation(Operation.SEQUENCE);
       sequence.fixedOpaque(session.id);
       sequence.uint32(slot.sequence);
@@ -356,15 +376,16 @@ export class SessionClient {
   }
 
   async #dial(): Promise<void> {
-    const stream = await this.#options.dial(this.#dialling.signal);
+    const transport: Transport = new Transport({
+      reply: (xid, reader, accepted) => this.#reply(xid, reader, accepted),
+      lost: (error) => this.#lost(transport, error),
+    });
+    const stream = await this.#options.dial(this.#dialling.signal, transport.target);
     if (this.isClosed()) {
       stream.destroy();
       throw new ClientClosed("the mount was given up");
     }
-    const transport: Transport = new Transport(stream, {
-      reply: (xid, reader, accepted) => this.#reply(xid, reader, accepted),
-      lost: (error) => this.#lost(transport, error),
-    });
+    transport.attach(stream);
     this.#transport = transport;
   }
 
@@ -466,10 +487,11 @@ export class SessionClient {
         xid: this.#xid,
       };
       this.#awaited.set(request.xid, request);
-      this.#transport.send((xdr) => {
+      this.#transport.send((records) => {
+        const { xdr } = records;
         encodeHeader(xdr, request.xid, request.credential);
         const countAt = xdr.length - 4;
-        const compound = new CompoundWriter(xdr);
+        const compound = new CompoundWriter(records);
         encode(compound);
         xdr.patchUint32(countAt, compound.count);
       });

@@ -1,10 +1,10 @@
 import type { Duplex } from "node:stream";
 
-import { RecordReader } from "../../wire/rpc/record-reader.ts";
 import { decodeReply } from "../../wire/rpc/message.ts";
+import { RecordReader } from "../../wire/rpc/record-reader.ts";
 import { XdrReader } from "../../wire/xdr/xdr-reader.ts";
-import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import { recordLimit } from "./limits.ts";
+import { readSpace, recordLimit } from "./limits.ts";
+import { OutgoingRecords } from "./outgoing-records.ts";
 
 /** What becomes of the calls on a connection. */
 export interface TransportEvents {
@@ -14,55 +14,73 @@ export interface TransportEvents {
   lost(error: Error): void;
 }
 
-const lastFragment = 0x8000_0000;
+/** Where a socket may put what arrives, instead of giving it away as data. */
+export interface ReadTarget {
+  /** Room for the next bytes; asked for anew after each `received`. */
+  space(): Uint8Array;
+  received(length: number): void;
+}
 
 /** RPC records over one stream; all that is sent in one turn goes out in one write. */
 export class Transport {
-  readonly #stream: Duplex;
   readonly #events: TransportEvents;
   readonly #records = new RecordReader(recordLimit);
   readonly #reader = new XdrReader();
-  #output = new XdrWriter(64 * 1024);
+  readonly #output = new OutgoingRecords();
+  #stream: Duplex | undefined;
   #flushing = false;
   #ended = false;
+  readonly target: ReadTarget = {
+    space: () => this.#records.space(readSpace),
+    received: (length) => {
+      this.#records.received(length);
+      this.#takeReplies();
+    },
+  };
 
-  constructor(stream: Duplex, events: TransportEvents) {
-    this.#stream = stream;
+  constructor(events: TransportEvents) {
     this.#events = events;
-    stream.on("data", (chunk: Buffer) => this.#receive(chunk));
+  }
+
+  /** The connection, which either reads to the target or gives its data. */
+  attach(stream: Duplex): void {
+    this.#stream = stream;
+    stream.on("data", (chunk: Buffer) => {
+      this.#records.push(chunk);
+      this.#takeReplies();
+    });
     stream.on("error", (error) => this.#end(error));
     stream.on("close", () => this.#end(new Error("the server closed the connection")));
   }
 
   /** Sends one record, which `encode` writes. */
-  send(encode: (writer: XdrWriter) => void): void {
+  send(encode: (records: OutgoingRecords) => void): void {
     if (this.#ended) return;
-    const start = this.#output.length;
-    this.#output.uint32(0);
+    this.#output.begin();
     encode(this.#output);
-    const length = this.#output.length - start - 4;
-    this.#output.patchUint32(start, (lastFragment | length) >>> 0);
+    this.#output.end();
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => this.#flush());
+    setImmediate(() => this.#flush());
   }
 
   close(): void {
     this.#ended = true;
-    this.#stream.destroy();
+    this.#stream?.destroy();
   }
 
   #flush(): void {
     this.#flushing = false;
-    if (this.#ended) return;
-    const bytes = Buffer.from(this.#output.written());
-    this.#output.length = 0;
-    this.#stream.write(bytes);
+    const stream = this.#stream;
+    if (this.#ended || stream === undefined || this.#output.empty) return;
+    const pieces = this.#output.take();
+    if (pieces.length > 1) stream.cork();
+    for (const piece of pieces) stream.write(piece);
+    if (pieces.length > 1) stream.uncork();
   }
 
-  #receive(chunk: Buffer): void {
+  #takeReplies(): void {
     try {
-      this.#records.push(chunk);
       for (let record = this.#records.next(); record; record = this.#records.next()) {
         this.#reader.reset(record.bytes, record.start, record.end);
         const header = decodeReply(this.#reader);
@@ -78,7 +96,7 @@ export class Transport {
   #end(error: Error): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#stream.destroy();
+    this.#stream?.destroy();
     this.#events.lost(error);
   }
 }

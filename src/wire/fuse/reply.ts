@@ -83,10 +83,12 @@ export function encodeAttributes(attributes: FuseAttributes, { seconds }: Validi
   return reply;
 }
 
-/** struct fuse_notify_inval_inode_out, for the whole file. */
-export function encodeInvalidation(nodeId: number): Buffer {
+/** struct fuse_notify_inval_inode_out, for attributes alone or for the contents of the file too. */
+export function encodeInvalidation(nodeId: number, what: "attributes" | "all"): Buffer {
   const notification = Buffer.alloc(24);
   notification.writeBigUInt64LE(BigInt(nodeId), 0);
+  // A negative offset leaves the contents alone.
+  if (what === "attributes") notification.writeBigInt64LE(-1n, 8);
   return notification;
 }
 

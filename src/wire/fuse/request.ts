@@ -2,7 +2,8 @@ import { requestHeaderLength } from "./protocol.ts";
 
 /** struct fuse_in_header, and the operation's own part, read where it lies in the buffer. */
 export class FuseRequest {
-  readonly #bytes: Buffer;
+  /** The whole buffer that the request lies in. */
+  readonly buffer: Buffer;
   readonly opcode: number;
   readonly unique: bigint;
   readonly nodeId: number;
@@ -12,12 +13,12 @@ export class FuseRequest {
   readonly end: number;
 
   /** Throws `RangeError` where the bytes are shorter than the request says. */
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, length = bytes.length) {
     this.end = bytes.readUInt32LE(0);
-    if (this.end > bytes.length || this.end < requestHeaderLength) {
-      throw new RangeError(`a FUSE request of ${this.end} bytes in ${bytes.length}`);
+    if (this.end > length || this.end < requestHeaderLength) {
+      throw new RangeError(`a FUSE request of ${this.end} bytes in ${length}`);
     }
-    this.#bytes = this.end === bytes.length ? bytes : bytes.subarray(0, this.end);
+    this.buffer = bytes;
     this.opcode = bytes.readUInt32LE(4);
     this.unique = bytes.readBigUInt64LE(8);
     this.nodeId = Number(bytes.readBigUInt64LE(16));
@@ -27,25 +28,26 @@ export class FuseRequest {
   }
 
   uint32(at: number): number {
-    return this.#bytes.readUInt32LE(requestHeaderLength + at);
+    return this.buffer.readUInt32LE(this.#within(at, 4));
   }
 
   int64(at: number): number {
-    return Number(this.#bytes.readBigInt64LE(requestHeaderLength + at));
+    return Number(this.buffer.readBigInt64LE(this.#within(at, 8)));
   }
 
   uint64(at: number): number {
-    return Number(this.#bytes.readBigUInt64LE(requestHeaderLength + at));
+    const start = this.#within(at, 8);
+    return this.buffer.readUInt32LE(start) + this.buffer.readUInt32LE(start + 4) * 0x1_0000_0000;
   }
 
   bigUint64(at: number): bigint {
-    return this.#bytes.readBigUInt64LE(requestHeaderLength + at);
+    return this.buffer.readBigUInt64LE(this.#within(at, 8));
   }
 
   /** Names that end with NUL, one character a byte. */
   names(at: number): string[] {
     const start = requestHeaderLength + at;
-    const text = this.#bytes.toString("latin1", start, this.end);
+    const text = this.buffer.toString("latin1", start, this.end);
     const names = text.split("\0");
     names.pop();
     return names;
@@ -55,10 +57,22 @@ export class FuseRequest {
     return this.names(at)[0] ?? "";
   }
 
-  /** A copy of the bytes from there on. */
-  data(at: number, length: number): Buffer {
+  /** A view of the bytes from there on, valid as long as the buffer is. */
+  bytes(at: number, length: number): Buffer {
     const start = requestHeaderLength + at;
     if (start + length > this.end) throw new RangeError("a FUSE request is shorter than its data");
-    return Buffer.from(this.#bytes.subarray(start, start + length));
+    return this.buffer.subarray(start, start + length);
+  }
+
+  /** A copy of the bytes from there on. */
+  data(at: number, length: number): Buffer {
+    return Buffer.from(this.bytes(at, length));
+  }
+
+  #within(at: number, length: number): number {
+    const start = requestHeaderLength + at;
+    if (start + length > this.end)
+      throw new RangeError("a FUSE request is shorter than its fields");
+    return start;
   }
 }

@@ -96,7 +96,7 @@ test("a file's attributes are read as the specification lays them out", () => {
   const reader = new XdrReader(file);
   assert.deepEqual(decodeFileAttributes(reader), {
     type: 1,
-    change: Infinity,
+    change: 0xffff_ffff_0000_0001n,
     size: 3,
     fileId: 42,
     mode: 0o777,
@@ -264,7 +264,7 @@ test("whatever a server says of a file is read", () => {
   const files: fc.Arbitrary<FileAttributes> = fc.record(
     {
       type: fc.integer({ min: 1, max: 9 }),
-      change: fc.oneof(fc.maxSafeNat(), fc.constant(Infinity)),
+      change: fc.oneof(fc.maxSafeNat(), fc.bigInt({ min: 2n ** 53n, max: 2n ** 64n - 1n })),
       size: fc.maxSafeNat(),
       fileId: fc.maxSafeNat(),
       mode: uint32,
@@ -294,7 +294,9 @@ test("whatever a server says of a file is read", () => {
 
 function encodeValues(writer: XdrWriter, attributes: FileAttributes): void {
   writer.uint32(attributes.type);
-  writer.uint64(attributes.change);
+  const change = Buffer.alloc(8);
+  change.writeBigUInt64BE(BigInt(attributes.change));
+  writer.fixedOpaque(change);
   writer.uint64(attributes.size);
   writer.uint64(attributes.fileId);
   writer.uint32(attributes.mode);

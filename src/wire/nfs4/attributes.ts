@@ -185,10 +185,13 @@ function encodeSetTime(writer: XdrWriter, time: NfsTime | "now"): void {
   if (time !== "now") encodeTime(writer, time);
 }
 
+/** What tells two states of a file apart (RFC 8881 §5.8.1.4); to be compared only. */
+export type Change = number | bigint;
+
 /** What a client wants to know about a file; what the server left out is absent. */
 export interface FileAttributes {
   type: number;
-  change: number;
+  change: Change;
   size: number;
   fileId: number;
   mode: number;
@@ -217,6 +220,17 @@ export const fileAttributesBitmap: Bitmap = bitmapOf([
   Attribute.modifyTime,
 ]);
 
+/** The request that `decodeChange` reads the answer of. */
+export const changeBitmap: Bitmap = bitmapOf([Attribute.change]);
+
+/** Reads a fattr4 that was asked for with `changeBitmap`. */
+export function decodeChange(reader: XdrReader): Change {
+  const bitmap = decodeBitmap(reader);
+  reader.uint32();
+  if (bitmap[0] !== changeBitmap[0]) throw new XdrError("the server left out what changed");
+  return reader.uint64();
+}
+
 /** Reads a fattr4 that was asked for with `fileAttributesBitmap`. */
 export function decodeFileAttributes(reader: XdrReader): FileAttributes {
   const bitmap = decodeBitmap(reader);
@@ -227,7 +241,7 @@ export function decodeFileAttributes(reader: XdrReader): FileAttributes {
   }
   const attributes = {
     type: reader.uint32(),
-    change: reader.uint64OrInfinity(),
+    change: reader.uint64(),
     size: reader.uint53(),
     fileId: reader.uint53(),
     mode: reader.uint32(),

@@ -61,6 +61,14 @@ export class XdrReader {
     return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
   }
 
+  /** Any unsigned 64-bit number, exactly: what is only compared. */
+  uint64(): number | bigint {
+    const at = this.#advance(8);
+    const high = this.#view.getUint32(at);
+    if (high > 0x1fffff) return this.#view.getBigUint64(at);
+    return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
+  }
+
   /** A signed 64-bit number that has to fit a double exactly: seconds. */
   int64(): number {
     const at = this.#advance(8);
