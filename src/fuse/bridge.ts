@@ -10,10 +10,13 @@ import type { OpenFile } from "../nfs/client/open-file.ts";
 import type { RemoteFile } from "../nfs/client/results.ts";
 import {
   InitFlag,
+  InitFlag2,
   Opcode,
+  openToRun,
   protocolMajor,
   protocolMinor,
   SetAttribute,
+  writeFromCache,
 } from "../wire/fuse/protocol.ts";
 import {
   DirectoryReply,
@@ -21,14 +24,20 @@ import {
   encodeEntry,
   encodeInit,
   encodeOpen,
-  encodeStatfs,
   encodeWritten,
 } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
-import { ShareAccess } from "../wire/nfs4/operations.ts";
+import { Access, ShareAccess } from "../wire/nfs4/operations.ts";
 import type { AuthSys } from "../wire/rpc/message.ts";
 import { CallerGroups } from "./caller-groups.ts";
-import { directoryType, fuseAttributes, settable } from "./conversions.ts";
+import {
+  accessOf,
+  directoryType,
+  fuseAttributes,
+  openFlags,
+  settable,
+  statfs,
+} from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
 import { errnoOf, RefusedWith } from "./errno.ts";
 import { backgroundRequests, requestPages, transferBytes, validitySeconds } from "./limits.ts";
@@ -59,7 +68,9 @@ const initFlags =
   InitFlag.parallelDirectoryOperations |
   // The server clears the set-id bits: the kernel would do it as the writer, who may not chmod.
   InitFlag.handleKillPriv |
-  InitFlag.maxPages;
+  InitFlag.maxPages |
+  InitFlag.extended;
+const initFlags2 = InitFlag2.directIoAllowMmap;
 const fileTypes: ReadonlyMap<number, NewFileType> = new Map([
   [0o010000, "fifo"],
   [0o140000, "socket"],
@@ -167,7 +178,7 @@ export class FuseBridge {
       [Opcode.RELEASE, (request) => this.#release(request)],
       [Opcode.STATFS, async () => statfs],
       [Opcode.ACCESS, (request) => this.#access(request)],
-      [Opcode.OPENDIR, async () => encodeOpen(0)],
+      [Opcode.OPENDIR, (request) => this.#openDirectory(request)],
       [Opcode.RELEASEDIR, async () => undefined],
       [Opcode.FSYNCDIR, async () => undefined],
       [Opcode.READDIR, (request) => this.#readDirectory(request, false)],
@@ -194,6 +205,7 @@ export class FuseBridge {
       minor: protocolMinor,
       readAheadBytes: transferBytes,
       flags: initFlags & request.uint32(12),
+      flags2: initFlags2 & request.uint32(16),
       background: backgroundRequests,
       writeBytes: transferBytes,
       pages: requestPages,
@@ -302,14 +314,16 @@ export class FuseBridge {
 
   async #open(request: FuseRequest): Promise<Uint8Array> {
     const node = this.#node(request.nodeId);
-    const access = accessOf(request.uint32(0));
+    const flags = request.uint32(0);
     if (node.listed) {
       // The kernel looks the name up and comes again: another file may have it by now.
       node.listed = false;
       throw new RefusedWith(errno.ESTALE);
     }
-    const open = await this.#client.open(this.#caller(request), node.handle, access);
-    return encodeOpen(this.#keep(open));
+    const toRun = (flags & openToRun) !== 0;
+    const caller = this.#caller(request);
+    const open = await this.#client.open(caller, node.handle, accessOf(flags), toRun);
+    return encodeOpen(this.#keep(open), openFlags(flags));
   }
 
   async #create(request: FuseRequest): Promise<Uint8Array> {
@@ -320,7 +334,10 @@ export class FuseBridge {
       access: accessOf(flags),
       exclusive: (flags & constants.O_EXCL) !== 0,
     });
-    return Buffer.concat([this.#entry(made.file), encodeOpen(this.#keep(made.open))]);
+    return Buffer.concat([
+      this.#entry(made.file),
+      encodeOpen(this.#keep(made.open), openFlags(flags)),
+    ]);
   }
 
   async #read(request: FuseRequest): Promise<Uint8Array> {
@@ -337,9 +354,18 @@ export class FuseBridge {
   async #write(request: FuseRequest): Promise<Uint8Array> {
     const open = this.#file(request.uint64(0));
     const bytes = request.data(40, request.uint32(16));
-    const stable = (request.uint32(32) & constants.O_DSYNC) !== 0;
-    await this.#client.write(open, request.uint64(8), bytes, stable);
-    return encodeWritten(bytes.length);
+    const offset = request.uint64(8);
+    const flags = request.uint32(32);
+    const stable = (flags & constants.O_DSYNC) !== 0;
+    const isCached = (request.uint32(20) & writeFromCache) !== 0;
+    if ((flags & constants.O_APPEND) === 0 || isCached) {
+      await this.#client.write(open, offset, bytes, stable);
+      return encodeWritten(bytes.length);
+    }
+    const appended = await this.#client.append(open, offset, bytes, stable);
+    // The kernel has the bytes, or the end, where it thought that the file ended.
+    if (appended.offset !== offset) void this.#device?.invalidate(request.nodeId);
+    return encodeWritten(appended.written);
   }
 
   /** close(2): others see the contents from here on; the process's locks go. */
@@ -384,12 +410,22 @@ export class FuseBridge {
     const attributes = await this.#client.names.getAttributes(caller, handle);
     const isDirectory = directoryType(attributes) === 4;
     let wanted = 0;
-    if (mask & 4) wanted |= 0x01;
-    if (mask & 2) wanted |= 0x04;
-    if (mask & 1) wanted |= isDirectory ? 0x02 : 0x20;
-    const granted = await this.#client.names.access(caller, handle, wanted);
-    if ((wanted & ~granted) !== 0) throw new RefusedWith(errno.EACCES);
+    if (mask & 4) wanted |= Access.read;
+    if (mask & 2) wanted |= Access.modify;
+    if (mask & 1) wanted |= isDirectory ? Access.lookup : Access.execute;
+    await this.#require(request, wanted);
     return undefined;
+  }
+
+  async #require(request: FuseRequest, wanted: number): Promise<void> {
+    const { handle } = this.#node(request.nodeId);
+    const granted = await this.#client.names.access(this.#caller(request), handle, wanted);
+    if ((wanted & ~granted) !== 0) throw new RefusedWith(errno.EACCES);
+  }
+
+  async #openDirectory(request: FuseRequest): Promise<Uint8Array> {
+    await this.#require(request, Access.read);
+    return encodeOpen(0);
   }
 
   async #readDirectory(request: FuseRequest, plus: boolean): Promise<Uint8Array> {
@@ -457,14 +493,6 @@ export class FuseBridge {
   }
 }
 
-/** What `df` shows on every EFS: 8 EiB (facts §2.4). */
-const statfs = encodeStatfs({
-  blocks: 2n ** 63n / 2n ** 20n - 1n,
-  free: 2n ** 63n / 2n ** 20n - 1n,
-  blockBytes: 2 ** 20,
-  nameLength: 255,
-});
-
 /** A directory entry without a node: READDIRPLUS's "." and "..". */
 const noEntry = {
   nodeId: 0,
@@ -484,10 +512,3 @@ const noEntry = {
     modifyTime: { seconds: 0, nanoseconds: 0 },
   }),
 };
-
-/** O_RDONLY, O_WRONLY, O_RDWR as share access. */
-function accessOf(flags: number): number {
-  const mode = flags & 3;
-  if (mode === 0) return ShareAccess.read;
-  return mode === 1 ? ShareAccess.write : ShareAccess.both;
-}

@@ -1,7 +1,9 @@
+import { constants } from "node:fs";
+
 import type { FileAttributes, SettableAttributes } from "../wire/nfs4/attributes.ts";
-import { FileTypeNumber } from "../wire/nfs4/operations.ts";
-import { SetAttribute } from "../wire/fuse/protocol.ts";
-import type { FuseAttributes } from "../wire/fuse/reply.ts";
+import { FileTypeNumber, ShareAccess } from "../wire/nfs4/operations.ts";
+import { OpenFlag, SetAttribute } from "../wire/fuse/protocol.ts";
+import { encodeStatfs, type FuseAttributes } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
 
 /** S_IFMT's values (inode(7)). */
@@ -57,3 +59,23 @@ export function settable(request: FuseRequest): SettableAttributes {
   }
   return attributes;
 }
+
+/** O_RDONLY, O_WRONLY, O_RDWR as share access. */
+export function accessOf(flags: number): number {
+  const mode = flags & 3;
+  if (mode === 0) return ShareAccess.read;
+  return mode === 1 ? ShareAccess.write : ShareAccess.both;
+}
+
+/** Where appended bytes go only the server knows: they don't pass the kernel's cache. */
+export function openFlags(flags: number): number {
+  return (flags & constants.O_APPEND) === 0 ? 0 : OpenFlag.directIo;
+}
+
+/** What `df` shows on every EFS: 8 EiB (facts §2.4). */
+export const statfs = encodeStatfs({
+  blocks: 2n ** 63n / 2n ** 20n - 1n,
+  free: 2n ** 63n / 2n ** 20n - 1n,
+  blockBytes: 2 ** 20,
+  nameLength: 255,
+});

@@ -1,8 +1,8 @@
 import { constants } from "node:os";
 
 import { type Clock, sleep } from "../base/clock.ts";
-import type { LockRange, NfsClient } from "../nfs/client/nfs-client.ts";
-import type { OpenFile } from "../nfs/client/open-file.ts";
+import type { NfsClient } from "../nfs/client/nfs-client.ts";
+import type { LockRange, OpenFile } from "../nfs/client/open-file.ts";
 import { lockEndOfFile, LockKind } from "../wire/fuse/protocol.ts";
 import { encodeLock } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";

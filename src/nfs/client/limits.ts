@@ -20,3 +20,5 @@ export const redialLimitMs = 3000;
 /** Milliseconds before what the server put off (NFS4ERR_DELAY, NFS4ERR_GRACE) is asked again. */
 export const delayFirstMs = 20;
 export const delayLimitMs = 2000;
+/** Milliseconds until an open that grace refused is tried again. */
+export const reopenRetryMs = 500;

@@ -13,6 +13,7 @@ import type { FileHandle } from "./compound.ts";
 import { transferLimit } from "./limits.ts";
 import type { OpenFile } from "./open-file.ts";
 import {
+  decodeAccess,
   decodeEntries,
   decodeFile,
   encodeHandleAndAttributes,
@@ -100,9 +101,7 @@ export class NamesClient {
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        const xdr = results.expect(Operation.ACCESS);
-        xdr.uint32();
-        return xdr.uint32();
+        return decodeAccess(results);
       },
     );
   }

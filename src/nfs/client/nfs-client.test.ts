@@ -8,6 +8,7 @@ import { SystemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import { SeededRandom, SystemRandom } from "../../base/random.ts";
 import type { FileSystem } from "../../files/file-system.ts";
+import { PosixFileSystem } from "../../files/posix-file-system.ts";
 import { memoryFileSystem } from "../../files/testing.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import { NfsServer } from "../server/nfs-server.ts";
@@ -121,4 +122,30 @@ test("nfs client: what was not committed is written again after a restart", asyn
   await client.commit(open);
   await crash();
   assert.equal(await contents(open), "written");
+});
+
+test("nfs client: an append goes to where the file ends now, whatever the caller believes", async () => {
+  const open = await create("f");
+  const append = async (believed: number, text: string, stable: boolean): Promise<number> =>
+    (await client.append(open, believed, Buffer.from(text), stable)).offset;
+  assert.equal(await append(0, "first, ", false), 0);
+  assert.equal(await append(0, "second, ", true), 7);
+  await client.names.setAttributes(root, open.handle, { size: 5 });
+  assert.equal(await append(15, " and third", false), 5);
+  assert.equal(await contents(open), "first and third");
+});
+
+test("nfs client: an append that the server did and could not answer is not done twice", async () => {
+  const open = await create("f");
+  await client.append(open, 0, Buffer.from("before, "), true);
+  const { files } = disk;
+  files.write = (caller, inode, offset, bytes) => {
+    const written = PosixFileSystem.prototype.write.call(files, caller, inode, offset, bytes);
+    files.commit(inode, () => {});
+    void server.close().then(() => serve(disk.reopen()));
+    return written;
+  };
+  const { offset } = await client.append(open, 8, Buffer.from("once"), true);
+  assert.equal(offset, 8);
+  assert.equal(await contents(open), "before, once");
 });

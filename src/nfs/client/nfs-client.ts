@@ -1,22 +1,33 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import { encodeSettable } from "../../wire/nfs4/attributes.ts";
 import {
+  Access,
   CreateMode,
   LockType,
   OpenClaim,
   Operation,
   OpenType,
+  ShareAccess,
   Stable,
 } from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { decodeStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
+import { append, type Appended } from "./append.ts";
 import type { FileHandle } from "./compound.ts";
-import { transferLimit, uncommittedLimit } from "./limits.ts";
+import { reopenRetryMs, transferLimit, uncommittedLimit } from "./limits.ts";
 import { NamesClient } from "./names-client.ts";
-import { NfsError } from "./nfs-error.ts";
-import { HeldLock, lockLength, OpenFile, type UncommittedWrite } from "./open-file.ts";
+import { NfsError, unlessForgotten } from "./nfs-error.ts";
 import {
+  type ConflictingLock,
+  HeldLock,
+  lockLength,
+  type LockRange,
+  OpenFile,
+  type UncommittedWrite,
+} from "./open-file.ts";
+import {
+  decodeAccess,
   decodeFile,
   decodeOpened,
   decodeVerifier,
@@ -28,19 +39,8 @@ import { SessionClient, type SessionClientOptions } from "./session-client.ts";
 
 export type NfsClientOptions = Omit<SessionClientOptions, "reclaim" | "reopen">;
 
-export interface LockRange {
-  readonly start: number;
-  /** Past the last byte; Infinity for the end of the file. */
-  readonly end: number;
-}
-
-export interface ConflictingLock extends LockRange {
-  readonly exclusive: boolean;
-}
-
 const once = { once: true };
 const recovery = { once: true, urgent: true };
-const retryMs = 500;
 
 /**
  * An NFSv4.1 client of one export: file operations that survive lost connections and restarts of
@@ -100,12 +100,23 @@ export class NfsClient {
     this.#session.close();
   }
 
-  /** Opens a file by its handle. */
-  async open(credential: AuthSys, handle: FileHandle, access: number): Promise<OpenFile> {
+  /**
+   * Opens a file by its handle, for reading it or `toRun` it: the server lets those read who may do
+   * either, and leaves the difference to its clients, as Linux's server does.
+   */
+  async open(
+    credential: AuthSys,
+    handle: FileHandle,
+    access: number,
+    toRun = false,
+  ): Promise<OpenFile> {
     const open = new OpenFile(this.#nextOwner(), credential, handle, access);
-    await this.#openByHandle(open, OpenClaim.fileHandle, false);
+    const granted = await this.#openByHandle(open, OpenClaim.fileHandle, false);
     this.#open.add(open);
-    return open;
+    const wanted = toRun ? Access.execute : Access.read;
+    if ((access & ShareAccess.read) === 0 || (granted & wanted) !== 0) return open;
+    await this.closeFile(open);
+    throw new NfsError(Status.ACCESS, "OPEN");
   }
 
   /** Creates (or, unless `exclusive`, opens) a regular file. */
@@ -205,10 +216,27 @@ export class NfsClient {
     if (stable) await this.commit(open);
     const verifier = await this.#writeOnce(open, offset, bytes, stable);
     if (stable) return;
+    this.#wrote(open, offset, bytes, verifier);
+    if (open.writtenBytes >= uncommittedLimit) await this.commit(open);
+  }
+
+  /** Writes to the end of the file, wherever others have moved it; `believed` is the last known. */
+  async append(
+    open: OpenFile,
+    believed: number,
+    bytes: Uint8Array,
+    stable: boolean,
+  ): Promise<Appended> {
+    const done = await append(this.#session, this.names, open, believed, bytes);
+    this.#wrote(open, done.offset, bytes.subarray(0, done.written), done.verifier);
+    if (stable || open.writtenBytes >= uncommittedLimit) await this.commit(open);
+    return done;
+  }
+
+  #wrote(open: OpenFile, offset: number, bytes: Uint8Array, verifier: string): void {
     this.#lastWrite += 1;
     open.written.push({ order: this.#lastWrite, offset, bytes, verifier });
     open.writtenBytes += bytes.length;
-    if (open.writtenBytes >= uncommittedLimit) await this.commit(open);
   }
 
   /**
@@ -416,8 +444,9 @@ export class NfsClient {
     );
   }
 
-  async #openByHandle(open: OpenFile, claim: number, urgent: boolean): Promise<void> {
-    open.stateid = await this.#session.compound(
+  /** Gives the bits of ACCESS that the user has. */
+  async #openByHandle(open: OpenFile, claim: number, urgent: boolean): Promise<number> {
+    const { stateid, granted } = await this.#session.compound(
       open.credential,
       (compound) => {
         compound.putHandle(open.handle);
@@ -426,13 +455,17 @@ export class NfsClient {
         xdr.uint32(OpenType.noCreate);
         xdr.uint32(claim);
         if (claim === OpenClaim.previous) xdr.uint32(0);
+        compound.operation(Operation.ACCESS).uint32(Access.read | Access.execute);
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        return decodeOpened(results.expect(Operation.OPEN));
+        const opened = decodeOpened(results.expect(Operation.OPEN));
+        return { stateid: opened, granted: decodeAccess(results) };
       },
       { once: true, urgent },
     );
+    open.stateid = stateid;
+    return granted;
   }
 
   async #reclaimAll(): Promise<void> {
@@ -459,7 +492,7 @@ export class NfsClient {
       } catch (error) {
         // The file is gone or closed to us: its user learns from its next operation.
         if (!(error instanceof NfsError)) throw error;
-        if (error.status === Status.GRACE) await sleep(this.#clock, retryMs);
+        if (error.status === Status.GRACE) await sleep(this.#clock, reopenRetryMs);
       }
     }
     await this.#writeAgain(this.#unreclaimed);
@@ -479,12 +512,4 @@ export class NfsClient {
     this.#lastOwner += 1;
     return `open ${this.#lastOwner}`;
   }
-}
-
-/** What a server that restarted meanwhile doesn't know is closed. */
-function unlessForgotten(error: unknown): void {
-  const isForgotten =
-    error instanceof NfsError &&
-    (error.status === Status.BAD_STATEID || error.status === Status.STALE);
-  if (!isForgotten) throw error;
 }

@@ -32,9 +32,14 @@ export class OpenFile {
   }
 }
 
-interface Range {
+export interface LockRange {
   readonly start: number;
+  /** Past the last byte; Infinity for the end of the file. */
   readonly end: number;
+}
+
+export interface ConflictingLock extends LockRange {
+  readonly exclusive: boolean;
 }
 
 /** The byte ranges that one lock owner has locked through an open file. */
@@ -42,7 +47,7 @@ export class HeldLock {
   readonly owner: string;
   /** Absent until the server has granted the first lock. */
   stateid: Stateid | undefined;
-  ranges: (Range & { readonly exclusive: boolean })[] = [];
+  ranges: (LockRange & { readonly exclusive: boolean })[] = [];
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(owner: string) {
@@ -59,12 +64,12 @@ export class HeldLock {
     return result;
   }
 
-  add(range: Range, exclusive: boolean): void {
+  add(range: LockRange, exclusive: boolean): void {
     this.remove(range);
     this.ranges.push({ ...range, exclusive });
   }
 
-  remove(range: Range): void {
+  remove(range: LockRange): void {
     this.ranges = this.ranges.flatMap((held) => {
       if (held.start >= range.end || range.start >= held.end) return [held];
       const left: typeof this.ranges = [];
@@ -76,6 +81,6 @@ export class HeldLock {
 }
 
 /** length4 of a range; all ones for "to the end of the file". */
-export function lockLength(range: Range): number {
+export function lockLength(range: LockRange): number {
   return range.end === Infinity ? Infinity : range.end - range.start;
 }

@@ -53,6 +53,13 @@ export function decodeOpened(xdr: XdrReader): Stateid {
   return stateid;
 }
 
+/** The bits that are granted of those asked for. */
+export function decodeAccess(results: CompoundReader): number {
+  const xdr = results.expect(Operation.ACCESS);
+  xdr.uint32();
+  return xdr.uint32();
+}
+
 export function skipChange(xdr: XdrReader): void {
   xdr.skip(20);
 }

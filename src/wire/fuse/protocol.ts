@@ -52,7 +52,21 @@ export const InitFlag = {
   parallelDirectoryOperations: 1 << 18,
   handleKillPriv: 1 << 19,
   maxPages: 1 << 22,
+  /** There are second flags. */
+  extended: 1 << 30,
 } as const;
+
+/** Bits of INIT's second flags: of all flags those above the first 32. */
+export const InitFlag2 = { directIoAllowMmap: 1 << 4 } as const;
+
+/** A bit of OPEN's flags that only the kernel can set: execve(2) opens (FMODE_EXEC). */
+export const openToRun = 0x20;
+
+/** Bits of OPEN's answer. */
+export const OpenFlag = { directIo: 1 << 0 } as const;
+
+/** Bits of WRITE's write_flags: the kernel writes back what was written through a mapping. */
+export const writeFromCache = 1 << 0;
 
 /** Codes of what the kernel is told unasked. */
 export const Notification = { invalidateInode: 2 } as const;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 
 import { hex } from "../testing.ts";
-import { InitFlag } from "./protocol.ts";
+import { InitFlag, InitFlag2 } from "./protocol.ts";
 import {
   DirectoryReply,
   encodeAttributes,
@@ -81,19 +81,20 @@ test("replies are laid out as the kernel reads them", () => {
     ],
     [
       // major, minor, max_readahead, flags, max_background, congestion_threshold, max_write,
-      // time_gran, max_pages, map_alignment, the rest unused
+      // time_gran, max_pages, map_alignment, flags2, the rest unused
       "fuse_init_out",
       encodeInit({
         major: 7,
         minor: 31,
         readAheadBytes: 0x2_0000,
         flags: InitFlag.asyncRead | InitFlag.posixLocks | InitFlag.maxPages,
+        flags2: InitFlag2.directIoAllowMmap,
         background: 64,
         writeBytes: 0x10_0000,
         pages: 256,
       }),
       `07000000 1f000000 00000200 03004000 4000 3000 00001000 01000000 0001 0000
-       ${"00000000".repeat(8)}`.replaceAll("\n", ""),
+       10000000 ${"00000000".repeat(7)}`.replaceAll("\n", ""),
     ],
   ];
   for (const [what, bytes, expected] of cases) assert.deepEqual(bytes, hex(expected), what);

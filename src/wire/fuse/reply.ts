@@ -113,6 +113,7 @@ export function encodeInit(fields: {
   readonly minor: number;
   readonly readAheadBytes: number;
   readonly flags: number;
+  readonly flags2: number;
   readonly background: number;
   readonly writeBytes: number;
   readonly pages: number;
@@ -127,6 +128,7 @@ export function encodeInit(fields: {
   reply.writeUInt32LE(fields.writeBytes, 20);
   reply.writeUInt32LE(1, 24);
   reply.writeUInt16LE(fields.pages, 28);
+  reply.writeUInt32LE(fields.flags2, 32);
   return reply;
 }
 

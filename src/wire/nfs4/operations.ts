@@ -85,6 +85,9 @@ export const FileTypeNumber = {
 /** stable_how4 (RFC 8881 §18.32.1). */
 export const Stable = { unstable: 0, dataSync: 1, fileSync: 2 } as const;
 
+/** ACCESS's bits that a client asks for (RFC 8881 §18.1.1). */
+export const Access = { read: 0x01, lookup: 0x02, modify: 0x04, execute: 0x20 } as const;
+
 /** OPEN's share_access and what may be asked along with it (RFC 8881 §18.16.1). */
 export const ShareAccess = { read: 1, write: 2, both: 3 } as const;
 export const shareAccessMask = 0x3;
