@@ -6,6 +6,8 @@ import { ensureDebianPackages } from "./setup/debian-packages.ts";
 import { systemTestFiles } from "./test-files.ts";
 
 ensureDebianPackages(["awscli", "gcc", "libc6-dev", "iproute2", "iptables"]);
+// Run by hand in a test, so its own is not wanted.
+ensureDebianPackages(["postgresql"], { services: false });
 await ensureContainerEngine();
 
 run(["tools/check.ts"]);

@@ -18,6 +18,8 @@ export interface MountWanted {
   readonly accessPointId?: string;
   /** The mount targets' own unless given. */
   readonly port?: number;
+  /** One of its own unless given. */
+  readonly directory?: string;
 }
 
 /** A file system with a mount target, and what `moor mount` shows of it. */
@@ -105,7 +107,7 @@ export class Mount {
 
   static async attempt(on: MountedFileSystem, wanted: MountWanted): Promise<Mount> {
     const { instance, fileSystemId } = on;
-    const directory = await mkdtemp(path.join(tmpdir(), "mooring-test-"));
+    const directory = wanted.directory ?? (await mkdtemp(path.join(tmpdir(), "mooring-test-")));
     const options = [
       ...(wanted.options ?? ["tls", "iam"]),
       `port=${wanted.port ?? instance.nfsPort}`,
@@ -129,6 +131,12 @@ export class Mount {
   /** `moor umount`. */
   unmount(...flags: readonly string[]): Promise<CommandResult> {
     return this.#instance.moor.command(["umount", this.directory, ...flags]);
+  }
+
+  /** SIGKILL to the process that serves it: the directory stays mounted, and fails. */
+  async kill(): Promise<void> {
+    process.kill(this.#processId, "SIGKILL");
+    await eventually(`the end of ${this.directory}'s process`, () => !this.isServed);
   }
 
   async isMounted(): Promise<boolean> {
