@@ -171,3 +171,40 @@ except sqlite3.OperationalError as error: print(error)
   assert.equal(await writer.line(), "committed");
   assert.deepEqual(await examine(other), { integrity: "ok", rows: { patient: 100 } });
 });
+
+test("processes of one mount share a write-ahead log, which survives the kill of a writer", async () => {
+  await setUp(one, "wal");
+  const script = `${opened}
+for turn in range(20):
+    database.execute("begin immediate")
+    for number in range(5):
+        database.execute(
+            "insert into entries values (?, ?, randomblob(3000))", (sys.argv[2], turn * 5 + number))
+    database.execute("commit")
+    assert value("select count(*) from entries") % 5 == 0
+    if turn == 10: value("pragma wal_checkpoint(restart)")
+`;
+  await Promise.all(["a", "b", "c"].map((name) => python(script, one.at(file), name)));
+  const killed = start(endlessWriter, one.at(file));
+  while (Number(await killed.line()) < 5) continue;
+  const reader = `${opened}
+database.execute("begin")
+count = value("select count(*) from entries"); print(count, flush=True); sys.stdin.readline()
+assert value("select count(*) from entries") == count; print("the same", flush=True)
+`;
+  const reading = start(reader, one.at(file));
+  const seen = Number(await reading.line());
+  assert.ok(seen >= 350, `${seen} rows`);
+  const committed = Number(await killed.line());
+  await killed.end();
+  reading.say("again");
+  assert.equal(await reading.line(), "the same");
+  await reading.end();
+  for (const mount of [one, other]) {
+    const { integrity, rows } = await examine(mount);
+    const { killed: ofKilled, ...others } = rows as Record<string, number>;
+    assert.equal(integrity, "ok");
+    assert.deepEqual(others, { a: 100, b: 100, c: 100 });
+    assert.ok(ofKilled! >= 10 * committed && ofKilled! % 10 === 0, `${ofKilled} rows`);
+  }
+});
