@@ -50,8 +50,8 @@ export function applyAttributes(
   now: Timestamp,
 ): void {
   const givesAway = change.uid !== undefined || change.gid !== undefined;
-  // Root's chown too, as on Linux (chown(2)).
-  if (givesAway && node.type === "file") clearSetIdBits(node);
+  // Root's chown too, and of whatever can't be a directory, as on Linux (chown(2)).
+  if (givesAway && node.type !== "directory") clearSetIdBits(node);
   if (change.uid !== undefined) node.uid = change.uid;
   if (change.gid !== undefined) node.gid = change.gid;
   if (change.mode !== undefined) {

@@ -113,6 +113,15 @@ test("writing and giving away clear setuid and setgid; a setgid directory gives 
   assert.deepEqual([inner.gid, inner.mode], [77, 0o2755]);
 });
 
+test("a chown clears the set-id bits of all but directories", () => {
+  const { files } = memoryFileSystem();
+  const modes = (["file", "fifo", "socket", "directory"] as const).map((type) => {
+    const made = ok(files.create(superuser, files.root, type, { type, mode: 0o6755 }));
+    return ok(files.setAttributes(superuser, made, { gid: 77 })).mode;
+  });
+  assert.deepEqual(modes, [0o755, 0o755, 0o755, 0o6755]);
+});
+
 test("names and links have EFS's limits", () => {
   const { files } = memoryFileSystem();
   const make = (name: Name): Inode | Failure =>
