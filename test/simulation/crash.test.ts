@@ -1,6 +1,6 @@
 // Seeded crashes of a file system in this process. A failure names its seed:
 //     MOORING_SEED=17 node --test test/simulation/crash.test.ts
-// runs that one again; MOORING_LONG=1 runs thousands.
+// runs that one again; MOORING_LONG=1 runs tens of thousands.
 import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { Simulation } from "./simulation.ts";
 
 const memory = "/dev/shm";
 const scratch = existsSync(memory) ? memory : tmpdir();
-const seeds = process.env["MOORING_LONG"] ? 10_000 : 800;
+const seeds = process.env["MOORING_LONG"] ? 30_000 : 800;
 const only = process.env["MOORING_SEED"];
 
 const chosen = only === undefined ? Array.from({ length: seeds }, (_, seed) => seed + 1) : [only];
