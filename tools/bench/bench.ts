@@ -12,13 +12,18 @@ import { LoadGenerator } from "./load.ts";
 import { startMooring } from "./mooring.ts";
 import { type Row, rowOf, summaryOf, tableOf } from "./report.ts";
 import { Rounds } from "./rounds.ts";
+import { benchScale } from "./scale.ts";
 
 const usage = `npm run bench -- [OPTION...]
   --json           one JSON object a line instead of a table
   --rounds N       how often each case is measured; medians are shown (3)
   --seconds S      how long each time (2)
   --only TEXT      the cases with TEXT in their name
-  --disk DIR|tmpfs where both servers keep their files (the directory for temporary files)`;
+  --disk DIR|tmpfs where both servers keep their files (the directory for temporary files)
+  --scale          instead, a file system with very many files beside a small one
+  --entries N      of one directory of it (1,000,000)
+  --files N        in directories of a thousand (1,000,000)
+  --bytes N        of each file (0)`;
 
 /** What statfs(2) gives as the type of tmpfs. */
 const tmpfsMagic = 0x01021994;
@@ -29,7 +34,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(name, () => interrupted.abort(new Error(`stopped by ${name}`)));
 }
 try {
-  await bench();
+  await (options.scale ? benchScale(options, interrupted.signal) : bench());
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = interrupted.signal.aborted ? 130 : 1;
@@ -76,6 +81,10 @@ function readOptions() {
         seconds: { type: "string", default: "2" },
         only: { type: "string", default: "" },
         disk: { type: "string", default: tmpdir() },
+        scale: { type: "boolean", default: false },
+        entries: { type: "string", default: "1000000" },
+        files: { type: "string", default: "1000000" },
+        bytes: { type: "string", default: "0" },
         help: { type: "boolean", default: false },
       },
     });
@@ -87,8 +96,21 @@ function readOptions() {
     const seconds = Number(values.seconds);
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}`);
     if (!(seconds > 0 && seconds <= 600)) throw new Error(`--seconds ${values.seconds}`);
+    const [entries, files, bytes] = [values.entries, values.files, values.bytes].map((text) => {
+      if (!/^\d+$/.test(text)) throw new Error(`${text} is no number`);
+      return Number(text);
+    }) as [number, number, number];
     const disk = values.disk === "tmpfs" ? "/dev/shm" : values.disk;
-    return { ...values, rounds, seconds, disk, inMemory: statfsSync(disk).type === tmpfsMagic };
+    return {
+      ...values,
+      rounds,
+      seconds,
+      entries,
+      files,
+      bytes,
+      disk,
+      inMemory: statfsSync(disk).type === tmpfsMagic,
+    };
   } catch (error) {
     console.error(`bench: ${(error as Error).message}\n${usage}`);
     process.exit(2);
