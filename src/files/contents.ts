@@ -96,6 +96,9 @@ export class Contents {
     const refused = node.isInline && this.#store.write((writer) => this.#spill(writer, node));
     if (refused) return refused;
     if (offset > node.length) this.#cutBehindEnd(node);
+    const wasUnflushed = node.isUnflushed;
+    // Also what fails may have done a part.
+    node.isUnflushed = true;
     let written: number | Promise<number>;
     try {
       written = this.#data.write(node.number, offset, bytes);
@@ -103,10 +106,9 @@ export class Contents {
       return refusal(error);
     }
     if (typeof written === "number") {
-      if (!stable || !this.#redo(node, offset, bytes)) node.isUnflushed = true;
+      if (!wasUnflushed && stable) node.isUnflushed = !this.#redo(node, offset, bytes);
       return this.#wrote(node, offset, written);
     }
-    node.isUnflushed = true;
     return written.then((count) => this.#wrote(node, offset, count), refusal);
   }
 
@@ -207,7 +209,7 @@ export class Contents {
 
   /** Whether the bytes become durable with the node's record, without a flush. */
   #redo(node: Node, offset: number, bytes: Uint8Array): boolean {
-    if (node.isUnflushed || node.cutAt >= 0 || offset > node.solidLength) return false;
+    if (node.cutAt >= 0 || offset > node.solidLength) return false;
     const redo = (node.redo ??= new Redo(node.number));
     if (!redo.add(offset, bytes)) return false;
     node.solidLength = Math.max(node.solidLength, offset + bytes.length);
@@ -249,9 +251,11 @@ export class Contents {
     if (node.changeableAt > this.#store.durable) return false;
     if (node.cutAt < 0) return true;
     this.#data.truncate(node.number, node.cutAt);
+    // What a crash took leaves a hole.
+    const isSparse = node.sparseBytes >= 0 || node.cutAt < node.length;
     node.cutAt = -1;
     if (node.solidLength < node.length) this.#settleLater(node);
-    if (node.sparseBytes >= 0) {
+    if (isSparse) {
       node.sparseBytes = this.#data.allocated(node.number);
       this.#inodes.saveLater(node);
     }

@@ -6,10 +6,14 @@ export interface ModelNode {
   readonly type: FileType;
   readonly handle: string;
   mode: number;
+  uid: number;
+  gid: number;
   links: number;
   readonly target: string;
   /** Directories: names to numbers. */
   readonly entries: Map<string, number>;
+  /** Directories: names to the cookies that their listing gave. */
+  readonly cookies: Map<string, number>;
   parent: number;
 }
 
@@ -19,7 +23,8 @@ export class ModelTree {
   clone(): ModelTree {
     const copy = new ModelTree();
     for (const [number, node] of this.nodes) {
-      copy.nodes.set(number, { ...node, entries: new Map(node.entries) });
+      const entries = new Map(node.entries);
+      copy.nodes.set(number, { ...node, entries, cookies: new Map(node.cookies) });
     }
     return copy;
   }

@@ -7,8 +7,10 @@ import { type FileType, type Inode, superuser } from "../../src/files/file-syste
 import type { Life } from "./life.ts";
 
 const names = ["a", "b", "c", "d"];
-const sizeLimit = 300;
-const writeLimit = 100;
+const blockBytes = 4096;
+/** Most files are shorter and most writes too. */
+const [sizeUsual, sizeLimit] = [300, 5 * blockBytes];
+const [writeUsual, writeLimit] = [100, 2 * blockBytes];
 
 export type Operation = (life: Life, random: SeededRandom) => void;
 
@@ -25,9 +27,10 @@ export const operations: readonly Operation[] = [
   write,
   write,
   write,
+  writeToFullDisk,
   resize,
   resize,
-  changeMode,
+  changeAttributes,
   hold,
   release,
   commit,
@@ -43,7 +46,7 @@ function create(type: FileType): Operation {
     const name = pick(names, random);
     const mode = random.below(0o1000);
     const target = type === "symlink" ? text(random) : "";
-    const size = type === "file" && random.below(4) === 0 ? random.below(sizeLimit) : undefined;
+    const size = type === "file" && random.below(4) === 0 ? someSize(random) : undefined;
     const expected = life.tree.mayAdd(directory, name);
     const made = life.files.create(superuser, inode(life, directory), name, {
       type,
@@ -58,11 +61,15 @@ function create(type: FileType): Operation {
       type,
       handle: hex(life.files.handleOf(made)),
       mode,
+      uid: 0,
+      gid: 0,
       links: type === "directory" ? 2 : 1,
       target,
       entries: new Map(),
+      cookies: new Map(),
       parent: directory,
     });
+    learnCookies(life, directory, [name]);
     life.contents.delete(made.number);
     if (size !== undefined) life.contentsOf(made.number).resized(size, life.files.applied);
     life.record();
@@ -75,6 +82,7 @@ function link(life: Life, random: SeededRandom): void {
   const name = pick(names, random);
   const outcome = life.files.link(superuser, inode(life, number), inode(life, directory), name);
   assertOutcome(outcome, life.tree.link(number, directory, name), `link ${number} as ${name}`);
+  learnCookies(life, directory, [name]);
   life.record();
 }
 
@@ -84,6 +92,7 @@ function remove(life: Life, random: SeededRandom): void {
   const outcome = life.files.remove(superuser, inode(life, directory), name, "any");
   const expected = life.tree.remove(directory, name, life.isHeld);
   assertOutcome(outcome, expected, `remove ${name} in ${directory}`);
+  learnCookies(life, directory, [name]);
   life.record();
 }
 
@@ -95,21 +104,43 @@ function rename(life: Life, random: SeededRandom): void {
   const outcome = life.files.rename(superuser, source, fromName, target, toName);
   const expected = life.tree.rename(from, fromName, to, toName, life.isHeld);
   assertOutcome(outcome, expected, `rename ${fromName} in ${from} to ${toName} in ${to}`);
+  for (const directory of [from, to]) learnCookies(life, directory, [fromName, toName]);
   life.record();
 }
 
 function write(life: Life, random: SeededRandom): void {
   const number = file(life, random);
   if (number === undefined) return;
-  const offset = random.below(sizeLimit);
-  const bytes = Uint8Array.from({ length: 1 + random.below(writeLimit) }, () => {
-    return 1 + random.below(255);
-  });
+  const offset = someSize(random);
+  const bytes = someBytes(random);
   const contents = life.contentsOf(number);
   const given = Buffer.from(bytes);
   const isStable = random.below(2) === 0;
   const outcome = life.files.write(superuser, inode(life, number), offset, given, isStable);
-  const wrote = (count: number | Failure): void => {
+  if (!(outcome instanceof Promise)) {
+    assert.equal(outcome, bytes.length);
+    contents.wrote(offset, bytes, life.files.applied);
+    if (isStable) life.afterwards = () => commitFile(life, number);
+    return;
+  }
+  // The caller's buffer is its own again.
+  given.fill(0);
+  const commits = isStable ? () => commitFile(life, number) : () => {};
+  waits(life, number, outcome, { offset, bytes, commits });
+}
+
+/** A write that is done once the contents may change. */
+function waits(
+  life: Life,
+  number: number,
+  outcome: Promise<number | Failure>,
+  written: { readonly offset: number; readonly bytes: Uint8Array; readonly commits?: () => void },
+): void {
+  const { offset, bytes, commits } = written;
+  const contents = life.contentsOf(number);
+  life.waiting += 1;
+  void outcome.then((count) => {
+    life.waiting -= 1;
     if (life.isOver) return;
     if (failed(count)) {
       assert.equal(count.code, "ESTALE");
@@ -117,28 +148,41 @@ function write(life: Life, random: SeededRandom): void {
     } else {
       assert.equal(count, bytes.length);
       contents.wrote(offset, bytes, life.files.applied);
+      commits?.();
     }
-  };
-  if (!(outcome instanceof Promise)) {
-    wrote(outcome);
-    if (isStable && !failed(outcome)) life.afterwards = () => commitFile(life, number);
-    return;
-  }
-  life.waiting += 1;
-  // The caller's buffer is its own again.
-  given.fill(0);
-  void outcome.then((count) => {
-    life.waiting -= 1;
-    wrote(count);
-    if (isStable && !failed(count) && !life.isOver) commitFile(life, number);
   });
+}
+
+/** A write for which the disk may have too little room: it fails, and may have done a part. */
+function writeToFullDisk(life: Life, random: SeededRandom): void {
+  const number = file(life, random);
+  if (number === undefined) return;
+  const contents = life.contentsOf(number);
+  const offset = random.below(contents.length + 1);
+  const bytes = someBytes(random);
+  const { disk } = life.storage;
+  disk.room = random.below(bytes.length);
+  const outcome = life.files.write(superuser, inode(life, number), offset, bytes);
+  disk.room = Infinity;
+  if (outcome instanceof Promise) return waits(life, number, outcome, { offset, bytes });
+  if (!failed(outcome)) return contents.wrote(offset, bytes, life.files.applied);
+  assert.equal(outcome.code, "ENOSPC");
+  const { length } = contents;
+  const actual = contentsIn(life, inode(life, number));
+  assert.equal(actual.length, length, `a write to ${number} that failed`);
+  const part = actual.subarray(offset, offset + bytes.length);
+  for (const [at, byte] of part.entries()) {
+    const isPossible = byte === bytes[at] || byte === contents.bytes[offset + at];
+    assert.ok(isPossible, `a write to ${number} that failed left ${byte} at ${offset + at}`);
+  }
+  contents.wrote(offset, part, life.files.applied);
 }
 
 function resize(life: Life, random: SeededRandom): void {
   const number = file(life, random);
   if (number === undefined) return;
   const contents = life.contentsOf(number);
-  const sizes = [0, random.below(sizeLimit), random.below(contents.length + 1)];
+  const sizes = [0, someSize(random), random.below(contents.length + 1)];
   const size = pick(sizes, random);
   const outcome = life.files.setAttributes(superuser, inode(life, number), { size });
   if (failed(outcome) && outcome.code === "EAGAIN") {
@@ -149,12 +193,15 @@ function resize(life: Life, random: SeededRandom): void {
   contents.resized(size, life.files.applied);
 }
 
-function changeMode(life: Life, random: SeededRandom): void {
+function changeAttributes(life: Life, random: SeededRandom): void {
   const number = pick([...life.tree.nodes.keys()], random);
-  const mode = random.below(0o1000);
-  const outcome = life.files.setAttributes(superuser, inode(life, number), { mode });
-  assertOutcome(outcome, undefined, `change the mode of ${number}`);
-  life.tree.get(number).mode = mode;
+  const change = pick(
+    [{ mode: random.below(0o1000) }, { uid: random.below(9), gid: random.below(9) }],
+    random,
+  );
+  const outcome = life.files.setAttributes(superuser, inode(life, number), change);
+  assertOutcome(outcome, undefined, `change ${JSON.stringify(change)} of ${number}`);
+  Object.assign(life.tree.get(number), change);
   life.record();
 }
 
@@ -225,6 +272,46 @@ export function inode(life: Life, number: number): Inode {
 
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
+}
+
+/** Asserts that the cookies of other names are what they were, and learns those of `changed`. */
+function learnCookies(life: Life, directory: number, changed: readonly string[]): void {
+  const { cookies } = life.tree.get(directory);
+  const listed = new Map(cookiesIn(life, directory, 0));
+  for (const [name, cookie] of cookies) {
+    if (!changed.includes(name)) assert.equal(listed.get(name), cookie, `${name} in ${directory}`);
+  }
+  cookies.clear();
+  for (const [name, cookie] of listed) cookies.set(name, cookie);
+}
+
+/** Names and cookies of the entries after a cookie, in the order of the listing. */
+export function cookiesIn(life: Life, directory: number, after: number): [string, number][] {
+  const listed: [string, number][] = [];
+  const from = inode(life, directory);
+  const outcome = life.files.readDirectory(superuser, from, after, false, ({ name, cookie }) => {
+    listed.push([name, cookie]);
+    return true;
+  });
+  assert.equal(outcome, "end");
+  return listed;
+}
+
+/** No zeros, which are what was never written; hardly a byte is where another write had it. */
+function someBytes(random: SeededRandom): Uint8Array {
+  const limit = random.below(4) === 0 ? writeLimit : writeUsual;
+  const first = random.below(255);
+  return Uint8Array.from({ length: 1 + random.below(limit) }, (_, at) => {
+    return 1 + ((first + at * 7) % 255);
+  });
+}
+
+/** Mostly small, often about a block's end. */
+function someSize(random: SeededRandom): number {
+  const kind = random.below(8);
+  if (kind === 0) return random.below(sizeLimit);
+  if (kind > 1) return random.below(sizeUsual);
+  return blockBytes * (1 + random.below(sizeLimit / blockBytes)) - 2 + random.below(5);
 }
 
 function linkedDirectory(life: Life, random: SeededRandom): number {

@@ -124,6 +124,8 @@ export class SimulatedDirectory<Name> {
 export class SimulatedDisk {
   readonly segments: SimulatedDirectory<string>;
   readonly contents: SimulatedDirectory<number>;
+  /** Bytes of contents that still fit: the write that has more is cut short. */
+  room = Infinity;
   #flushes: { readonly file: SimulatedFile; readonly upTo: number; readonly call: () => void }[] =
     [];
   #isOver = false;

@@ -1,5 +1,5 @@
 // The contracts that the product has for its disk, over the simulated one.
-import type { Data, FileKey } from "../../src/data/data.ts";
+import { type Data, type FileKey, NoSpace } from "../../src/data/data.ts";
 import type { JournalFiles, JournalSegment } from "../../src/store/lmdb/journal-files.ts";
 import type { SimulatedDisk, SimulatedFile } from "./simulated-disk.ts";
 
@@ -66,7 +66,9 @@ export class SimulatedData implements Data {
 
   write(file: FileKey, offset: number, bytes: Uint8Array): number {
     const there = this.#file(file) ?? this.#disk.contents.make(file, false);
-    there.change({ kind: "write", offset, bytes: Buffer.from(bytes) });
+    const fitting = Buffer.from(bytes.subarray(0, this.#disk.room));
+    there.change({ kind: "write", offset, bytes: fitting });
+    if (fitting.length < bytes.length) throw new NoSpace("ENOSPC");
     return bytes.length;
   }
 

@@ -10,10 +10,13 @@ import { type Inode, superuser } from "../../src/files/file-system.ts";
 import { LmdbStore } from "../../src/store/lmdb/lmdb-store.ts";
 import { Life, type Storage } from "./life.ts";
 import type { ModelTree } from "./model-tree.ts";
-import { contentsIn, hex, inode, operations, releaseOne } from "./operations.ts";
+import { contentsIn, cookiesIn, hex, inode, operations, releaseOne } from "./operations.ts";
 import { type CrashKind, SimulatedDisk } from "./simulated-disk.ts";
 import { SimulatedJournalFiles } from "./simulated-engines.ts";
 
+/** What an inode is metered with, and the steps of its data (facts §2.8). */
+const metadataBytes = 2048;
+const blockBytes = 4096;
 const livesLimit = 4;
 const stepsLimit = 60;
 /** No file has its contents in the store, or small ones have, or all that the simulation makes. */
@@ -133,9 +136,12 @@ export class Simulation {
         type: "directory",
         handle: hex(files.handleOf(files.root)),
         mode: 0o755,
+        uid: 0,
+        gid: 0,
         links: 2,
         target: "",
         entries: new Map(),
+        cookies: new Map(),
         parent: 1,
       });
     } else {
@@ -151,6 +157,7 @@ export class Simulation {
       contents.settle(actual);
       life.contents.set(number, contents);
     }
+    this.#assertMetered(life);
     assert.deepEqual(checkFileSystem(life.store, life.data), []);
     this.#recover(life);
   }
@@ -177,15 +184,12 @@ export class Simulation {
   #assertTree(life: Life): void {
     const { files, tree } = life;
     for (const [number, expected] of tree.nodes) {
-      const { type, mode, links } = inode(life, number);
-      assert.deepEqual(
-        { type, mode, links },
-        { type: expected.type, mode: expected.mode, links: expected.links },
-        `inode ${number}`,
-      );
+      const { type, mode, uid, gid, links } = expected;
+      const actual = inode(life, number);
+      assert.partialDeepStrictEqual(actual, { type, mode, uid, gid, links }, `inode ${number}`);
       if (type === "directory") this.#assertDirectory(life, number, tree);
       if (type !== "symlink") continue;
-      const target = files.readSymbolicLink(superuser, inode(life, number));
+      const target = files.readSymbolicLink(superuser, actual);
       assert.ok(!failed(target));
       assert.equal(Buffer.from(target).toString(), expected.target);
     }
@@ -201,10 +205,36 @@ export class Simulation {
       return true;
     });
     assert.deepEqual(listed, tree.get(number).entries, `the entries of directory ${number}`);
+    this.#assertCookies(life, number);
     const { parent } = tree.get(number);
     if (tree.get(number).links > 0) {
       assert.equal(files.parent(superuser, directory), inode(life, parent));
     }
+  }
+
+  /** Cookies are what they were, and a listing goes on from where it was. */
+  #assertCookies(life: Life, number: number): void {
+    const { cookies } = life.tree.get(number);
+    const listed = cookiesIn(life, number, 0);
+    assert.deepEqual(new Map(listed), cookies, `the cookies of directory ${number}`);
+    for (const [index, [name, cookie]] of listed.entries()) {
+      const rest = cookiesIn(life, number, cookie);
+      assert.deepEqual(rest, listed.slice(index + 1), `directory ${number} after ${name}`);
+    }
+  }
+
+  /** The metered bytes are those of the inodes, and no inode takes more than its size says. */
+  #assertMetered(life: Life): void {
+    let total = 0;
+    for (const [number, { type }] of life.tree.nodes) {
+      const { size, spaceUsed } = inode(life, number);
+      total += metadataBytes + spaceUsed;
+      const most =
+        type === "file" ? Math.max(1, Math.ceil(size / blockBytes)) * blockBytes : blockBytes;
+      const isPossible = spaceUsed % blockBytes === 0 && spaceUsed > 0 && spaceUsed <= most;
+      assert.ok(isPossible, `inode ${number}, a ${type} of ${size} bytes, takes ${spaceUsed}`);
+    }
+    assert.equal(life.files.meteredBytes().total, total, "metered bytes");
   }
 
   #assertHandles(life: Life): void {
@@ -249,6 +279,7 @@ export class Simulation {
     try {
       last.tree = life.tree;
       this.#assertTree(last);
+      this.#assertMetered(last);
       for (const number of last.tree.of("file")) {
         const { bytes, length } = life.contentsOf(number);
         const actual = contentsIn(last, inode(last, number));

@@ -25,7 +25,12 @@ const channel = {
 
 export function emptyState(): FileSystemState {
   const clock = new FakeClock();
-  return new FileSystemState(memoryFileSystem(clock).files, 7, clock, new MemoryClientRecords());
+  return new FileSystemState(
+    memoryFileSystem({ clock }).files,
+    7,
+    clock,
+    new MemoryClientRecords(),
+  );
 }
 
 /** A confirmed NFSv4.1 client that has nothing to reclaim. */
