@@ -27,7 +27,8 @@ export interface Store {
   readonly durable: Sequence;
   /**
    * Calls back once `durable` >= `sequence`: at once where it already is, else after the flush
-   * that covers it. Asks for a flush; callers that wait together share one.
+   * that covers it, never from within `write`. Asks for a flush; callers that wait together share
+   * one.
    */
   whenDurable(sequence: Sequence, call: () => void): void;
   /** Flushes, then releases everything. The store must not be used afterwards. */

@@ -46,7 +46,7 @@ export class Journal {
       this.#flushScheduled = false;
       if (this.#flushesInFlight > 0) return;
       this.#writeBatch();
-      if (this.#written > this.durable) this.#flushSegment();
+      if (this.#written > this.durable) this.#flushSegment(this.#waiters.length <= fewWaiters);
     });
   }
 
@@ -57,7 +57,8 @@ export class Journal {
    */
   rotate(next: Sequence, log: ChangeLog): string[] {
     this.#writeBatch();
-    this.#flushSegment();
+    // Whoever waits must not be called in the middle of the commit that made the log full.
+    this.#flushSegment(false);
     this.#retired.push(this.#segment);
     this.#log = log;
     this.#name = segmentName(next);
@@ -70,10 +71,9 @@ export class Journal {
   }
 
   /** All flushes in flight are of one segment: none is begun on a new one before the old ones'. */
-  #flushSegment(): void {
+  #flushSegment(isLonely: boolean): void {
     const sequence = this.#written;
     this.#flushesInFlight += 1;
-    const isLonely = this.#waiters.length <= fewWaiters && this.#flushesInFlight === 1;
     this.#segment.flush(isLonely, (error) => {
       // A disk that fails to flush has lost data nobody knows of: only a crash is safe.
       if (error) throw error;

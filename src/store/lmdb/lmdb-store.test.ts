@@ -6,6 +6,7 @@ import { after, test } from "node:test";
 
 import { SystemClock } from "../../base/clock.ts";
 import { storeContract } from "../store.contract.ts";
+import { DirectoryJournalFiles, type JournalSegment } from "./journal-files.ts";
 import { LmdbStore } from "./lmdb-store.ts";
 
 const scratch = mkdtempSync(path.join(tmpdir(), "mooring-store-"));
@@ -48,4 +49,38 @@ test("lmdb store: a crash at any moment keeps every commit that was reported dur
     await reopened.close();
   }
   await store.close();
+});
+
+/** A disk on which a flush that may block is over at once. */
+class FastFiles extends DirectoryJournalFiles {
+  override create(name: string): JournalSegment {
+    const segment = super.create(name);
+    return {
+      write: (bytes, offset) => segment.write(bytes, offset),
+      flush: (isLonely, call) => (isLonely ? call(null) : segment.flush(false, call)),
+      close: () => segment.close(),
+    };
+  }
+}
+
+test("lmdb store: nobody is called back from within a write, also where it begins a checkpoint", async () => {
+  const directory = newDirectory();
+  const journalFiles = new FastFiles(path.join(directory, "journal"));
+  const store = new LmdbStore({ directory, clock: new SystemClock(), journalFiles });
+  let isWriting = false;
+  let calls = 0;
+  const value = Buffer.alloc(1 << 20);
+  for (let turn = 0; turn < 30; turn += 1) {
+    isWriting = true;
+    store.write((writer) => writer.put("key", value));
+    isWriting = false;
+    // Nobody else waits when the checkpoint begins.
+    if (turn !== 14) continue;
+    store.whenDurable(store.applied, () => {
+      assert.ok(!isWriting);
+      calls += 1;
+    });
+  }
+  await store.close();
+  assert.equal(calls, 1);
 });
