@@ -184,7 +184,7 @@ export class Contents {
   #flush(node: Node, call: (error?: Error) => void): void {
     const flush = {
       to: node.cutAt < 0 ? node.length : node.cutAt,
-      redone: node.redo?.snapshot(),
+      redone: node.redo?.lastNumber ?? 0,
     };
     node.isUnflushed = false;
     this.#remember(node, flush);
@@ -202,8 +202,8 @@ export class Contents {
 
   #flushed(node: Node, flush: Flush): void {
     if (flush.to > node.solidLength) node.solidLength = flush.to;
-    else if (flush.redone === undefined) return;
-    if (flush.redone !== undefined) node.redo?.flushed(flush.redone);
+    else if (flush.redone === 0) return;
+    node.redo?.flushed(flush.redone);
     this.#inodes.saveLater(node);
   }
 
@@ -304,7 +304,8 @@ export class Contents {
 /** A flush that is under way, and what is durable once it is over. */
 interface Flush {
   to: number;
-  readonly redone: ReadonlyMap<number, unknown> | undefined;
+  /** The last write of `Node.redo` that it makes needless; 0: there was none. */
+  readonly redone: number;
 }
 
 function refusal(error: unknown): Failure {

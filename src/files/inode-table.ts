@@ -109,10 +109,7 @@ export class InodeTable {
   save(writer: Writer, node: Node): void {
     writer.put(inodeKey(node.number), encodeNode(node));
     if (node.isInline) InlineContents.save(writer, node);
-    if (node.redo !== undefined) {
-      node.redo.save(writer);
-      if (node.redo.isEmpty) node.redo = undefined;
-    }
+    node.redo?.save(writer);
     this.#meter(writer, node.meteredBytes - node.meteredSaved);
     node.meteredSaved = node.meteredBytes;
     this.#dirty.delete(node);

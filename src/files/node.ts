@@ -94,7 +94,7 @@ export class Node implements Inode {
 
   /** Whether the record, once stored and durable, says all that is to be known of the contents. */
   get isSettled(): boolean {
-    return this.isFlushed && this.redo === undefined;
+    return this.isFlushed && (this.redo?.isEmpty ?? true);
   }
 
   /** What the inode adds to the file system's metered size (facts §2.8). */

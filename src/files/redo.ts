@@ -9,6 +9,8 @@ import { redoPieceLimit, redoPiecesLimit } from "./limits.ts";
 /** A piece of contents by where it begins; `bytes` until it is stored. */
 interface Piece {
   readonly length: number;
+  /** Which write of the file it is. */
+  readonly number: number;
   bytes: Uint8Array | undefined;
 }
 
@@ -20,6 +22,7 @@ export class Redo {
   readonly #spent = new Set<number>();
   /** Of all pieces. */
   #end = 0;
+  #lastNumber = 0;
 
   constructor(file: FileKey) {
     this.#file = file;
@@ -48,13 +51,13 @@ export class Redo {
     ) {
       return false;
     }
-    this.#set(offset, { length: bytes.length, bytes: Uint8Array.prototype.slice.call(bytes) });
+    this.#set(offset, bytes.length, Uint8Array.prototype.slice.call(bytes));
     return true;
   }
 
   /** Notes a piece that is stored already. */
   has(offset: number, length: number): void {
-    this.#set(offset, { length, bytes: undefined });
+    this.#set(offset, length, undefined);
   }
 
   /** With the inode's record. */
@@ -78,7 +81,7 @@ export class Redo {
       const bytes = piece.bytes ?? writer.get(redoKey(this.#file, offset));
       if (bytes === undefined) continue;
       const kept = Uint8Array.prototype.slice.call(bytes, 0, left);
-      this.#set(offset, { length: left, bytes: kept });
+      this.#set(offset, left, kept, piece.number);
     }
   }
 
@@ -87,21 +90,22 @@ export class Redo {
     this.save(writer);
   }
 
-  /** What a flush that begins now will make needless. */
-  snapshot(): ReadonlyMap<number, unknown> {
-    return new Map(this.#pieces);
+  /** The last write, for `flushed`: a flush that begins now makes all so far needless. */
+  get lastNumber(): number {
+    return this.#lastNumber;
   }
 
-  flushed(snapshot: ReadonlyMap<number, unknown>): void {
-    for (const [offset, piece] of snapshot) {
-      if (this.#pieces.get(offset) === piece) this.#spend(offset);
+  flushed(lastNumber: number): void {
+    for (const [offset, piece] of this.#pieces) {
+      if (piece.number <= lastNumber) this.#spend(offset);
     }
   }
 
-  #set(offset: number, piece: Piece): void {
-    this.#pieces.set(offset, piece);
+  #set(offset: number, length: number, bytes: Uint8Array | undefined, number?: number): void {
+    this.#lastNumber += number === undefined ? 1 : 0;
+    this.#pieces.set(offset, { length, number: number ?? this.#lastNumber, bytes });
     this.#spent.delete(offset);
-    this.#end = Math.max(this.#end, offset + piece.length);
+    this.#end = Math.max(this.#end, offset + length);
   }
 
   #spend(offset: number): void {
