@@ -127,6 +127,26 @@ test("the grace period ends after a lease, whoever has not come back", async () 
   assert.equal(await late.status(putHandle(handle), openAgain()), "NFS4ERR_NO_GRACE");
 });
 
+test("the grace period goes on while clients reclaim, for a second lease at most", async () => {
+  await using server = await TestServer.start();
+  const handle = await holding(await server.client("a"), "f");
+  await holding(await server.client("away"), "g");
+  await server.restart();
+  const session = await server.client("a", reclaims);
+  const stranger = await server.client("stranger");
+  const opening = open("h", { create: { mode: 0 } });
+  const reclaimed = (): Promise<string> => session.status(putHandle(handle), openAgain());
+  let nowMs = graceMs - 1000;
+  server.clock.advance(nowMs);
+  for (const stepMs = 1900; nowMs < 2 * graceMs; nowMs += stepMs) {
+    assert.equal(await reclaimed(), "NFS4_OK", `after ${nowMs} ms`);
+    assert.equal(await stranger.status(putRoot, opening), "NFS4ERR_GRACE", `after ${nowMs} ms`);
+    server.clock.advance(stepMs);
+  }
+  assert.equal(await reclaimed(), "NFS4ERR_NO_GRACE");
+  assert.equal(await stranger.status(putRoot, opening), "NFS4_OK");
+});
+
 test("a client that reclaimed takes nothing new before RECLAIM_COMPLETE (§18.51.3)", async () => {
   await using server = await TestServer.start();
   const handle = await holding(await server.client("a"), "f");

@@ -4,6 +4,8 @@
 export const leaseSeconds = 90;
 /** Milliseconds that state outlives its lease while nobody else wants what it holds. */
 export const courtesyMs = 24 * 60 * 60_000;
+/** Milliseconds that the grace period lasts at least after a reclaim, up to a second lease. */
+export const betweenReclaimsMs = 2000;
 /** Bytes of one READ or WRITE (facts §2.4: 1 MiB). */
 export const transferLimit = 1_048_576;
 /** Bytes of one RPC record: a transfer and its headers. */

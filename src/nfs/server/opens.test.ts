@@ -357,6 +357,8 @@ test("READ and WRITE, by how the file is open, are allowed or NFS4ERR_OPENMODE",
     ["f", write(writing, 0, bytes), "NFS4_OK"],
     ["f", write(reading, 0, bytes), "NFS4ERR_OPENMODE"],
     ["f", read(reading, 0, 8), "NFS4_OK"],
+    // Clients read around what they write (§9.1.2).
+    ["f", read(writing, 0, 8), "NFS4_OK"],
     ["f", write(anonymousStateid, 0, bytes), "NFS4_OK"],
     ["f", read(anonymousStateid, 0, 8), "NFS4_OK"],
     ["f", read(bypassStateid, 0, 8), "NFS4_OK"],
@@ -371,6 +373,15 @@ test("READ and WRITE, by how the file is open, are allowed or NFS4ERR_OPENMODE",
     const status = await session.status(putRoot, lookup(name), operation);
     assert.equal(status, expected, `operation ${operation.number}`);
   }
+});
+
+test("READ, open for writing by who may not read, is NFS4ERR_OPENMODE (§9.1.2)", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c", { credential: user(1000) });
+  server.make("f", { mode: 0o222 });
+  const { stateid } = await session.value(putRoot, open("f", { access: ShareAccess.write }));
+  const reading = read(stateid, 0, 8);
+  assert.equal(await session.status(putRoot, lookup("f"), reading), "NFS4ERR_OPENMODE");
 });
 
 test("the current stateid stands for the one of this compound (§16.2.3.1.2)", async () => {

@@ -18,6 +18,7 @@ import {
   remove,
   testStateids,
   unlock,
+  write,
 } from "./testing/raw-operations.ts";
 
 const { read: reading, write: writing, both } = ShareAccess;
@@ -146,8 +147,9 @@ for (const given of downgradeCases) {
     if (result.status !== Status.OK) return;
     const lowered = result.values.at(-1) as Stateid;
     assert.deepEqual(lowered, { ...stateid, seqid: stateid.seqid + 1 });
-    const status = await session.status(putRoot, lookup("f"), read(lowered, 0, 1));
-    assert.equal(status, (to & reading) === 0 ? "NFS4ERR_OPENMODE" : "NFS4_OK");
+    const asking = write(lowered, 0, Buffer.from("x"));
+    const status = await session.status(putRoot, lookup("f"), asking);
+    assert.equal(status, (to & writing) === 0 ? "NFS4ERR_OPENMODE" : "NFS4_OK");
   });
 }
 

@@ -65,6 +65,10 @@ test("a client id is of use once it is confirmed with what SETCLIENTID gave", as
   assert.equal(await client.status(confirmClientId(introduced)), "NFS4_OK");
   assert.equal(await client.status(confirmClientId(introduced)), "NFS4_OK", "again");
   assert.equal(await client.status(renew(introduced.clientId)), "NFS4_OK");
+  const next = await client.value(setClientId("client"));
+  assert.equal(await client.status(confirmClientId(introduced)), "NFS4_OK", "late");
+  assert.equal(await client.status(confirmClientId(next)), "NFS4_OK");
+  assert.equal(await client.status(confirmClientId(introduced)), "NFS4ERR_STALE_CLIENTID");
 });
 
 test("the same client asking again keeps its id, a restarted one gets another", async () => {

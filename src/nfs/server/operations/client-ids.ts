@@ -56,11 +56,12 @@ export function confirmClientId(compound: Compound): StatusCode {
   const confirmation = reader.uint32();
   const client = instance === state.instance ? state.client(number) : undefined;
   if (client === undefined || client.minorVersion !== 0) return Status.STALE_CLIENTID;
-  if (confirmationInstance !== state.instance || confirmation !== client.confirmation) {
-    return Status.STALE_CLIENTID;
-  }
+  // A retransmission may come after the next SETCLIENTID.
+  const isKnown = confirmation === client.confirmation || confirmation === client.confirmedWith;
+  if (confirmationInstance !== state.instance || !isKnown) return Status.STALE_CLIENTID;
   if (client.principal !== principalOf(compound)) return Status.CLID_INUSE;
   if (!client.confirmed) state.confirm(client);
+  client.confirmedWith = confirmation;
   state.renew(client);
   return Status.OK;
 }

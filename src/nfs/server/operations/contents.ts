@@ -86,7 +86,12 @@ function refuseContents(
   if (typeof found === "number") return found;
   const open = found.kind === "lock" ? found.open : found;
   if (open.inode !== inode) return Status.BAD_STATEID;
-  if ((open.access & access) === 0) return Status.OPENMODE;
+  if ((open.access & access) === 0) {
+    // Clients read around what they write; whoever may read the file is let (§9.1.2).
+    const isReading = access === ShareAccess.read;
+    const mayRead = isReading && refuseUser(compound, inode, access) === undefined;
+    return mayRead ? undefined : Status.OPENMODE;
+  }
   // Somebody else's stateid gives no right that one doesn't have (RFC 7530 §16.36.5).
   return open.uid === compound.caller.uid ? undefined : refuseUser(compound, inode, access);
 }

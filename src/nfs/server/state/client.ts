@@ -18,6 +18,8 @@ export class Client {
   confirmed = false;
   /** What SETCLIENTID_CONFIRM has to bring. */
   confirmation = 0;
+  /** What it brought last; it may bring that again. */
+  confirmedWith = 0;
   /** The next CREATE_SESSION's sequence number. */
   sequence = 1;
   /** The last CREATE_SESSION's result, for when it is asked again. */

@@ -2,7 +2,13 @@ import type { Clock } from "../../../base/clock.ts";
 import type { FileSystem } from "../../../files/file-system.ts";
 import { nextSeqid } from "../../../wire/nfs4/stateid.ts";
 import { type FileSystemNumber, fileSystemNumber } from "../attributes.ts";
-import { clientsLimit, courtesyMs, leaseSeconds, opensPerClientLimit } from "../limits.ts";
+import {
+  betweenReclaimsMs,
+  clientsLimit,
+  courtesyMs,
+  leaseSeconds,
+  opensPerClientLimit,
+} from "../limits.ts";
 import { Client, type Lock, type Open, openKey } from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
 import { DuplicateRequests } from "./duplicate-requests.ts";
@@ -26,7 +32,9 @@ export class FileSystemState {
   readonly #sessions = new Map<number, Session>();
   /** Clients of before the restart that have not finished reclaiming. */
   readonly #reclaiming: Set<string>;
-  readonly #graceEndsMs: number;
+  #graceEndsMs: number;
+  /** Until when it may be prolonged. */
+  readonly #graceLimitMs: number;
   #recovered: boolean;
   #lastClient = 0;
   /** The highest clientid that was ever given, for as long as they have not wrapped. */
@@ -42,6 +50,7 @@ export class FileSystemState {
     this.#records = records;
     this.#reclaiming = new Set(records.list(files.id));
     this.#graceEndsMs = clock.nowMs() + leaseSeconds * 1000;
+    this.#graceLimitMs = this.#graceEndsMs + leaseSeconds * 1000;
     this.#recovered = this.#reclaiming.size === 0;
     if (this.#recovered) files.endRecovery();
   }
@@ -57,10 +66,16 @@ export class FileSystemState {
     return false;
   }
 
-  /** NFSv4.1 clients say when they have everything; then there is no more (RFC 8881 §18.51.3). */
+  /**
+   * NFSv4.1 clients say when they have everything; then there is no more (RFC 8881 §18.51.3).
+   * Whoever is at it may go on: each reclaim gives time for the next one (§8.4.2.1).
+   */
   mayReclaim(client: Client): boolean {
     const isDone = client.minorVersion === 1 && client.reclaimComplete;
-    return this.inGrace() && client.mayReclaim && !isDone;
+    if (!this.inGrace() || !client.mayReclaim || isDone) return false;
+    const ends = Math.min(this.#clock.nowMs() + betweenReclaimsMs, this.#graceLimitMs);
+    this.#graceEndsMs = Math.max(this.#graceEndsMs, ends);
+    return true;
   }
 
   /** Grace ends without its having everything: what it has not got may go to others. */
