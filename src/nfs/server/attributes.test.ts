@@ -5,7 +5,13 @@ import { test } from "node:test";
 import { superuser } from "../../files/file-system.ts";
 import { fileSizeLimit } from "../../files/limits.ts";
 import { Attribute, bitmapOf, decodeBitmap } from "../../wire/nfs4/attributes.ts";
-import { LockType, Operation, ShareAccess } from "../../wire/nfs4/operations.ts";
+import {
+  CreateMode,
+  FileTypeNumber,
+  LockType,
+  Operation,
+  ShareAccess,
+} from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { anonymousStateid, encodeStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import { XdrReader } from "../../wire/xdr/xdr-reader.ts";
@@ -14,6 +20,7 @@ import { nameOf, type RawSession, TestServer } from "./testing/raw-client.ts";
 import { user } from "./testing/raw-connection.ts";
 import { open } from "./testing/raw-opens.ts";
 import {
+  create,
   getAttributes,
   lock,
   lookup,
@@ -218,6 +225,38 @@ for (const { name, settings, expected } of setCases) {
       const numbers = settings.map(([number]) => number);
       assert.deepEqual(set, numbers);
       if (numbers.length > 0) assert.ok(after.change > change);
+    }
+  });
+}
+
+/** What EFS says that it doesn't have (facts §2.5), and what it may be set to. */
+const refusedByEfs: readonly (readonly [string, Setting])[] = [
+  ["acl", [12, words(0)]],
+  ["archive", [14, words(1)]],
+  ["files_avail", [21, words(0, 1)]],
+  ["files_free", [22, words(0, 1)]],
+  ["files_total", [23, words(0, 1)]],
+  ["fs_locations", [24, words(0, 0)]],
+  ["mimetype", [32, text("text")]],
+  ["quota_avail_hard", [38, words(0, 1)]],
+  ["quota_avail_soft", [39, words(0, 1)]],
+  ["quota_used", [40, words(0, 1)]],
+  ["time_backup", [49, words(0, 0, 0)]],
+];
+
+for (const [name, setting] of refusedByEfs) {
+  test(`SETATTR, CREATE and OPEN, ${name}, are NFS4ERR_ATTRNOTSUPP as on EFS`, async () => {
+    await using server = await TestServer.start();
+    const session = await server.client("c");
+    server.make("f");
+    const changing = setAttributes(anonymousStateid, [setting]);
+    assert.equal(await session.status(putRoot, lookup("f"), changing), "NFS4ERR_ATTRNOTSUPP");
+    const creating = create(FileTypeNumber.directory, "d", [setting]);
+    assert.equal(await session.status(putRoot, creating), "NFS4ERR_ATTRNOTSUPP");
+    const opening = open("g", { create: { mode: CreateMode.unchecked, settings: [setting] } });
+    assert.equal(await session.status(putRoot, opening), "NFS4ERR_ATTRNOTSUPP");
+    for (const made of ["d", "g"]) {
+      assert.equal(await session.status(putRoot, lookup(made)), "NFS4ERR_NOENT");
     }
   });
 }

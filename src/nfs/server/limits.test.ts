@@ -3,17 +3,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { locksPerFileLimit } from "../../files/limits.ts";
+import { fileSizeLimit, locksPerFileLimit } from "../../files/limits.ts";
 import { LockType } from "../../wire/nfs4/operations.ts";
-import type { Stateid } from "../../wire/nfs4/stateid.ts";
+import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import { idleOwnersLimit, locksPerClientLimit, opensPerClientLimit } from "./limits.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { Owners } from "./state/owner.ts";
 import type { Session } from "./state/session.ts";
 import { emptyState, introduced, runDirectly, sessionOf } from "./testing/direct-compound.ts";
-import { nameOf } from "./testing/raw-client.ts";
+import { nameOf, TestServer } from "./testing/raw-client.ts";
 import { close, open, type Opened } from "./testing/raw-opens.ts";
-import { lock, lookup, putRoot, type RawOperation, unlock } from "./testing/raw-operations.ts";
+import {
+  lock,
+  lookup,
+  putRoot,
+  type RawOperation,
+  unlock,
+  write,
+} from "./testing/raw-operations.ts";
 import { sequence } from "./testing/raw-sessions.ts";
 
 const create = { mode: 0 };
@@ -131,6 +138,20 @@ test("locks of a client, past 65,536 on all files, are NFS4ERR_DQUOT, and others
   const own = openedAndLocked(state, session, "own");
   assert.equal(run(state, session, [putRoot, lookup("own"), unlock(own)]).status, "NFS4_OK");
   assert.equal(client.lockedRanges, locksPerClientLimit - locksPerFileLimit);
+});
+
+test("a file larger than EFS has them is NFS4ERR_FBIG", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c");
+  server.make("f");
+  const bytes = Buffer.from("contents");
+  for (const offset of [fileSizeLimit - bytes.length + 1, fileSizeLimit, 2 ** 63, Infinity]) {
+    const asked = write(anonymousStateid, offset, bytes);
+    const status = await session.status(putRoot, lookup("f"), asked);
+    assert.equal(status, "NFS4ERR_FBIG", `${offset}`);
+  }
+  const last = write(anonymousStateid, fileSizeLimit, Buffer.alloc(0));
+  assert.equal(await session.status(putRoot, lookup("f"), last), "NFS4_OK", "nothing is written");
 });
 
 test("an owner of NFSv4.0 holds what it opened and locked, until it is closed", () => {

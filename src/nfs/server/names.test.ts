@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { linkLimit, symbolicLinkLimit } from "../../files/limits.ts";
 import { superuser } from "../../files/file-system.ts";
+import { Attribute } from "../../wire/nfs4/attributes.ts";
 import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
 import { TestServer } from "./testing/raw-client.ts";
 import { user } from "./testing/raw-connection.ts";
@@ -25,7 +26,9 @@ import {
   rename,
   restoreHandle,
   saveHandle,
+  type Settings,
 } from "./testing/raw-operations.ts";
+import { Version0 } from "./testing/raw-version0.ts";
 
 type Operations = readonly RawOperation<unknown>[];
 
@@ -331,15 +334,42 @@ test("SAVEFH and RESTOREFH, of nothing, are NFS4ERR_NOFILEHANDLE (§18.27, §18.
   assert.equal(await session.status(getHandle), "NFS4ERR_NOFILEHANDLE");
 });
 
+function securityWithoutName(style: number): RawOperation<number[]> {
+  return {
+    number: Operation.SECINFO_NO_NAME,
+    encode: (writer) => writer.uint32(style),
+    decode: (reader) => reader.array(8, (item) => item.uint32()),
+  };
+}
+
+test("SECINFO and SECINFO_NO_NAME, by where they start, tell or say why not", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c");
+  server.make("f");
+  server.make("d", { type: "directory", mode: 0o755 });
+  server.make("l", { type: "symlink", mode: 0o777, target: Buffer.from("d") });
+  const cases: readonly (readonly [string, Operations, string])[] = [
+    ["in a file", [putRoot, lookup("f"), securityOf("x")], "NFS4ERR_NOTDIR"],
+    ["no handle", [securityOf("f")], "NFS4ERR_NOFILEHANDLE"],
+    ["of no handle", [securityWithoutName(0)], "NFS4ERR_NOFILEHANDLE"],
+    ["of a file", [putRoot, lookup("f"), securityWithoutName(0)], "NFS4_OK"],
+    ["above a directory", [putRoot, lookup("d"), securityWithoutName(1)], "NFS4_OK"],
+    ["above a file", [putRoot, lookup("f"), securityWithoutName(1)], "NFS4ERR_NOTDIR"],
+    ["of another style", [putRoot, securityWithoutName(2)], "NFS4ERR_INVAL"],
+  ];
+  for (const [what, operations, expected] of cases) {
+    assert.equal(await session.status(...operations), expected, what);
+  }
+  // NFSv4.0 leaves the file handle where it is (RFC 7530 §16.31.4).
+  const older = new Version0(session.connection);
+  assert.equal(await older.status(putRoot, securityOf("f"), getHandle), "NFS4_OK");
+});
+
 test("SECINFO and SECINFO_NO_NAME use the current file handle up (§2.6.3.1.1.8)", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");
   server.make("f");
-  const withoutName = (style: number): RawOperation<number[]> => ({
-    number: Operation.SECINFO_NO_NAME,
-    encode: (writer) => writer.uint32(style),
-    decode: (reader) => reader.array(8, (item) => item.uint32()),
-  });
+  const withoutName = securityWithoutName;
   // AUTH_SYS
   assert.deepEqual(await session.value(putRoot, securityOf("f")), [1]);
   assert.deepEqual(await session.value(putRoot, withoutName(0)), [1]);
@@ -362,4 +392,15 @@ test("whatever changes a name, the connection may only read, is NFS4ERR_ROFS", a
     assert.equal(await session.status(...compoundOf("x")), "NFS4ERR_ROFS", operation);
   }
   assert.equal(await session.status(putRoot, remove("f")), "NFS4ERR_ROFS");
+});
+
+test("CREATE, a size where there is none, doesn't say that it was set", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c");
+  const settings: Settings = [
+    [Attribute.size, (writer) => writer.uint64(5)],
+    [Attribute.mode, (writer) => writer.uint32(0o700)],
+  ];
+  const { set } = await session.value(putRoot, create(FileTypeNumber.directory, "d", settings));
+  assert.deepEqual(set, [0, 1 << (Attribute.mode & 31)]);
 });

@@ -159,6 +159,19 @@ test("an owner's seqid that is neither the next nor the last is refused", async 
   assert.equal(await client.status(putHandle(handle), closeInSequence(stateid, 3)), "NFS4_OK");
 });
 
+test("an owner's seqid, at its highest, goes on with zero (§9.1.7)", async () => {
+  await using server = await TestServer.start();
+  const client = new Version0(await server.connect());
+  const clientId = await client.introduce("client");
+  const first = openInSequence("file", { clientId, seqid: 0xffff_ffff, create });
+  const { stateid } = await client.value(putRoot, first);
+  const handle = await client.value(putRoot, plainLookup("file"), getHandle);
+  const confirmed = await client.value(putHandle(handle), confirmOpen(stateid, 0));
+  const close = closeInSequence(confirmed, 1);
+  assert.equal(await client.status(putHandle(handle), close), "NFS4_OK");
+  assert.equal(await client.status(putHandle(handle), close), "NFS4_OK", "sent again");
+});
+
 test("a failed request takes its seqid, except where the failure is of the order", async () => {
   await using server = await TestServer.start();
   const client = new Version0(await server.connect());

@@ -50,9 +50,15 @@ export function create(compound: Compound): StatusCode {
   });
   if (failed(made)) return statusOf(made);
   encodeChange(compound.writer, before, current.change);
-  encodeBitmap(compound.writer, bitmap);
+  encodeBitmap(compound.writer, withoutSize(bitmap));
   compound.current = made;
   return Status.OK;
+}
+
+/** What CREATE makes has no size to set. */
+function withoutSize(bitmap: Bitmap): number[] {
+  const size = 1 << Attribute.size;
+  return bitmap.map((word, index) => (index === 0 ? (word & ~size) >>> 0 : word));
 }
 
 /** EFS has none, and says so in words of its own (facts §2.3). */
