@@ -18,7 +18,7 @@ const usage = `npm run bench -- [OPTION...]
   --json           one JSON object a line instead of a table
   --rounds N       how often each case is measured; medians are shown (3)
   --seconds S      how long each time (2)
-  --only TEXT      the cases with TEXT in their name
+  --only TEXT      the cases with TEXT in their name; may be given several times
   --disk DIR|tmpfs where both servers keep their files (the directory for temporary files)
   --scale          instead, a file system with very many files beside a small one
   --entries N      of one directory of it (1,000,000)
@@ -42,8 +42,9 @@ try {
 
 async function bench(): Promise<void> {
   const { signal } = interrupted;
-  const wanted = cases.filter(({ name }) => name.includes(options.only));
-  if (wanted.length === 0) throw new Error(`no case has ${options.only} in its name`);
+  const { only } = options;
+  const wanted = cases.filter(({ name }) => only.some((text) => name.includes(text)));
+  if (wanted.length === 0) throw new Error(`no case has ${only.join(" or ")} in its name`);
   await using cleanUp = new AsyncDisposableStack();
   const generator = new LoadGenerator(signal);
   const directory = await mkdtemp(path.join(options.disk, "mooring-bench-"));
@@ -79,7 +80,7 @@ function readOptions() {
         json: { type: "boolean", default: false },
         rounds: { type: "string", default: "3" },
         seconds: { type: "string", default: "2" },
-        only: { type: "string", default: "" },
+        only: { type: "string", multiple: true, default: [""] },
         disk: { type: "string", default: tmpdir() },
         scale: { type: "boolean", default: false },
         entries: { type: "string", default: "1000000" },

@@ -96,7 +96,7 @@ static uint64_t server_cpu_ns(void) {
 
 static uint8_t request[8192], answer[1 << 16];
 
-static void receive_all(struct stream stream, void *bytes, size_t n) {
+static void receive_all(struct stream *stream, void *bytes, size_t n) {
   for (uint8_t *at = bytes; n;) {
     ssize_t got = receive_bytes(stream, at, n);
     if (got <= 0) die("recv: %s", got ? strerror(errno) : "the server closed the connection");
@@ -107,12 +107,12 @@ static void receive_all(struct stream stream, void *bytes, size_t n) {
 static uint32_t call(struct connection *c) {
   size_t length = end_call(0), total = 0;
   struct iovec part = {request, length};
-  if (send_parts(c->stream, &part, 1) != (ssize_t)length) die("send: %s", strerror(errno));
+  if (send_parts(&c->stream, &part, 1) != (ssize_t)length) die("send: %s", strerror(errno));
   for (uint32_t mark = 0; !(mark >> 31);) {
-    receive_all(c->stream, &mark, 4);
+    receive_all(&c->stream, &mark, 4);
     mark = ntohl(mark);
     if (total + (mark & 0x7fffffff) > sizeof answer) die("a reply that is too long");
-    receive_all(c->stream, answer + total, mark & 0x7fffffff);
+    receive_all(&c->stream, answer + total, mark & 0x7fffffff);
     total += mark & 0x7fffffff;
   }
   in = answer;
@@ -142,7 +142,8 @@ static void open_connection(struct connection *c) {
   setsockopt(made, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
   setsockopt(made, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
   freeaddrinfo(found);
-  c->stream = (struct stream){made, opt.tls ? start_tls(made) : NULL};
+  c->stream = (struct stream){.socket = made};
+  if (opt.tls) start_tls(&c->stream);
 }
 
 static void open_session(struct connection *c) {
@@ -358,16 +359,17 @@ static int gather(struct connection *c, struct iovec *parts, int room) {
   return count;
 }
 
+static void wait_to_send(struct connection *c, bool wait) {
+  if (c->waits_to_send != wait) watch(c, EPOLL_CTL_MOD, wait ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  c->waits_to_send = wait;
+}
+
 static void send_queued(struct connection *c) {
   while (c->queue_first != c->queue_end) {
     struct iovec parts[64];
-    ssize_t sent = send_parts(c->stream, parts, gather(c, parts, 64));
+    ssize_t sent = send_parts(&c->stream, parts, gather(c, parts, 64));
     if (sent < 0 && errno != EAGAIN) die("writev: %s", strerror(errno));
-    if (sent < 0) {
-      if (!c->waits_to_send) watch(c, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-      c->waits_to_send = true;
-      return;
-    }
+    if (sent < 0) return wait_to_send(c, true);
     while (sent > 0) {
       struct slot *s = &c->slots[c->queue[c->queue_first]];
       size_t left = total_length(s) - s->sent, part = (size_t)sent < left ? (size_t)sent : left;
@@ -375,8 +377,9 @@ static void send_queued(struct connection *c) {
       if (part == left) c->queue_first = (c->queue_first + 1) % (opt.depth + 1);
     }
   }
-  if (c->waits_to_send) watch(c, EPOLL_CTL_MOD, EPOLLIN);
-  c->waits_to_send = false;
+  bool flushed = is_flushed(&c->stream);
+  if (!flushed && errno != EAGAIN) die("send: %s", strerror(errno));
+  wait_to_send(c, !flushed);
 }
 
 // Microseconds up to 32 ms, above that steps of 1024.
@@ -479,7 +482,7 @@ static void receive(struct connection *c) {
   for (size_t room = 0, got = 0; got == room || opt.tls;) {
     if (c->input_length == c->input_room) c->input = realloc(c->input, c->input_room *= 2);
     room = c->input_room - c->input_length;
-    ssize_t read = receive_bytes(c->stream, c->input + c->input_length, room);
+    ssize_t read = receive_bytes(&c->stream, c->input + c->input_length, room);
     if (read < 0 && errno == EAGAIN) break;
     if (read <= 0) die("recv: %s", read ? strerror(errno) : "the server closed the connection");
     got = read, c->input_length += got;
