@@ -15,9 +15,8 @@ export class XdrReader {
 
   /** Points the reader at `bytes` from `start` to `end`; readers of hot paths are reused. */
   reset(bytes: Uint8Array, start: number, end: number): void {
-    if (bytes.buffer !== this.#bytes.buffer || bytes.byteOffset !== this.#bytes.byteOffset) {
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    } else if (bytes.byteLength !== this.#bytes.byteLength) {
+    // Nearly always the buffer of before.
+    if (bytes !== this.#bytes) {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
     this.#bytes = bytes;
