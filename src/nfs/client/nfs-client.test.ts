@@ -10,6 +10,7 @@ import { SeededRandom, SystemRandom } from "../../base/random.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { PosixFileSystem } from "../../files/posix-file-system.ts";
 import { memoryFileSystem } from "../../files/testing.ts";
+import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import { NfsServer } from "../server/nfs-server.ts";
 import { MemoryClientRecords } from "../server/state/client-records.ts";
@@ -148,4 +149,16 @@ test("nfs client: an append that the server did and could not answer is not done
   const { offset } = await client.append(open, 8, Buffer.from("once"), true);
   assert.equal(offset, 8);
   assert.equal(await contents(open), "before, once");
+});
+
+test("nfs client: who may run a file and not read it can open it to run it", async () => {
+  const made = await create("f");
+  await client.names.setAttributes(root, made.handle, { mode: 0o711 });
+  const user: AuthSys = { machineName: "test", uid: 1000, gid: 1000, gids: [] };
+  const read = 1;
+  await assert.rejects(client.open(user, made.handle, read), { status: Status.ACCESS });
+  await client.closeFile(await client.open(user, made.handle, read, true));
+  await client.names.setAttributes(root, made.handle, { mode: 0o744 });
+  await assert.rejects(client.open(user, made.handle, read, true), { status: Status.ACCESS });
+  await client.closeFile(await client.open(user, made.handle, read));
 });
