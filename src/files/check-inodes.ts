@@ -7,7 +7,6 @@ import {
   encodeNumber,
   decodeInodeKey,
   decodeNumber,
-  meteredKey,
   numbersKey,
   orphanKey,
   orphanRange,
@@ -15,7 +14,8 @@ import {
   targetRange,
 } from "./keys.ts";
 import { fileSizeLimit } from "./limits.ts";
-import type { Node } from "./node.ts";
+import { Meter } from "./meter.ts";
+import { type Node, unmetered } from "./node.ts";
 import { type Problem, problem } from "./problems.ts";
 import type { Holding, Survey } from "./survey.ts";
 
@@ -138,10 +138,10 @@ function* checkTargets(reader: Reader, found: Survey): Generator<Problem> {
 
 function* checkNumbers(reader: Reader, found: Survey): Generator<Problem> {
   let last = 0;
-  let metered = 0;
+  const meter = new Meter();
   for (const node of found.nodes.values()) {
     last = Math.max(last, node.number);
-    metered += node.meteredBytes;
+    meter.change(unmetered, node.metered);
   }
   for (const number of found.unreadable) last = Math.max(last, number);
   const next = numberAt(reader, numbersKey);
@@ -149,11 +149,13 @@ function* checkNumbers(reader: Reader, found: Survey): Generator<Problem> {
     const text = `the next inode's number would be ${next}, there is a ${last}`;
     yield problem(text, ({ writer }) => writer.put(numbersKey, encodeNumber(last + 1)));
   }
-  const counted = numberAt(reader, meteredKey);
-  if (counted !== metered && Number.isFinite(metered)) {
-    const text = `the metered size is ${counted}, the inodes add up to ${metered}`;
+  const counted = Meter.read(reader).bytes;
+  const { bytes } = meter;
+  for (const storageClass of ["standard", "infrequentAccess", "archive"] as const) {
+    if (counted[storageClass] === bytes[storageClass] || !Number.isFinite(bytes.total)) continue;
+    const text = `the metered size is ${counted[storageClass]} in ${storageClass}`;
     // Every repair ends with the sum of what it leaves.
-    yield problem(text, () => {});
+    yield problem(`${text}, the inodes add up to ${bytes[storageClass]}`, () => {});
   }
 }
 

@@ -64,7 +64,7 @@ const cases: Record<string, Case> = {
       'directory 2 names inode 4, which does not exist, as "g"',
       "directory 2 counts 3 entries, there are 1",
       "directory 2 counts 103 bytes of entries, there are 37",
-      "the metered size is 30720, the inodes add up to 24576",
+      "the metered size is 30720 in standard, the inodes add up to 24576",
     ],
     paths: ["/d", "/d/inner", "/l"],
   },
@@ -111,7 +111,7 @@ const cases: Record<string, Case> = {
       "inode 1 counts 3 links, there are 2",
       "inode 3 has no name and is not held open",
       "inode 4 has no name and is not held open",
-      "the metered size is 30720, the inodes add up to 24576",
+      "the metered size is 30720 in standard, the inodes add up to 24576",
     ],
     paths: ["/l", "/lost+found-3", "/lost+found-4"],
   },
@@ -251,7 +251,7 @@ const cases: Record<string, Case> = {
   },
   "a metered size that is another": {
     damage: ({ writer }) => writer.put(meteredKey, encodeNumber(1)),
-    problems: ["the metered size is 1, the inodes add up to 30720"],
+    problems: ["the metered size is 1 in standard, the inodes add up to 30720"],
   },
   "contents of nobody": {
     damage: ({ data }) => void data.write(99, 0, Buffer.from("x")),
@@ -290,7 +290,7 @@ for (const [what, { damage, problems, paths: expected = paths }] of Object.entri
 test("check: what can't be repaired is said to remain, and nothing else is touched", async () => {
   const { store, data } = await closedFileSystem();
   store.write((writer) => writer.put(inodeKey(file), Buffer.from("?")));
-  const metered = "the metered size is 30720, the inodes add up to 24576";
+  const metered = "the metered size is 30720 in standard, the inodes add up to 24576";
   assert.deepEqual(checkFileSystem(store, data), ["the record of inode 4 is broken", metered]);
   const outcome = repairFileSystem(store, data, new SeededRandom(1));
   assert.deepEqual(outcome, {

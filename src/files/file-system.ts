@@ -96,8 +96,13 @@ export interface FileSystem {
   readonly durable: Sequence;
   whenDurable(sequence: Sequence, call: () => void): void;
 
-  /** Metered bytes as `DescribeFileSystems` reports them (facts §2.8). */
-  meteredBytes(): { total: number; standard: number; infrequentAccess: number; archive: number };
+  /** Metered bytes as `DescribeFileSystems` reports them, exact at any moment (facts §2.8). */
+  meteredBytes(): MeteredBytes;
+  /**
+   * Meters a file's data in another class; whatever is written to it brings it back to standard
+   * (facts §2.10). EINVAL where it is no file.
+   */
+  setStorageClass(inode: Inode, storageClass: StorageClass): Failure | undefined;
   close(): Promise<void>;
 }
 
@@ -117,6 +122,7 @@ export interface Inode {
   readonly size: number;
   /** Room taken as EFS meters it: data in 4 KiB steps, at least one (facts §2.8). */
   readonly spaceUsed: number;
+  readonly storageClass: StorageClass;
   /** Grows with every change of data or attributes; whole number. */
   readonly change: number;
   readonly accessTime: Timestamp;
@@ -127,6 +133,12 @@ export interface Inode {
   readonly verifierHigh: number;
   readonly verifierLow: number;
 }
+
+/** EFS's Standard, IA and Archive. */
+export type StorageClass = "archive" | "infrequentAccess" | "standard";
+
+/** Bytes by storage class, and their sum. */
+export type MeteredBytes = Readonly<Record<StorageClass | "total", number>>;
 
 export type FileType = "directory" | "fifo" | "file" | "socket" | "symlink";
 

@@ -9,7 +9,6 @@ import {
   inodeKey,
   decodeInodeKey,
   decodeNumber,
-  meteredKey,
   numbersKey,
   orphanKey,
   orphanRange,
@@ -22,7 +21,8 @@ import {
   lazyAttributesMs,
   unsavedFilesLimit,
 } from "./limits.ts";
-import { decodeNode, encodeNode, Node } from "./node.ts";
+import { Meter } from "./meter.ts";
+import { decodeNode, encodeNode, type Metered, Node, unmetered } from "./node.ts";
 
 /** A file system's inodes: cached, numbered, stored, and forgotten when nothing needs them. */
 export class InodeTable {
@@ -41,7 +41,7 @@ export class InodeTable {
   #lastMs = -1;
   #lastTime: Timestamp = { seconds: 0, nanoseconds: 0 };
   /** Of what is stored; attributes that are still lazy are not in it. */
-  meteredBytes: number;
+  readonly meter: Meter;
 
   constructor(store: Store, data: Data, clock: Clock, random: Random) {
     this.#store = store;
@@ -50,7 +50,7 @@ export class InodeTable {
     this.#random = random;
     this.#nextNumber = numberIn(store, numbersKey, 1);
     this.#reservedTo = this.#nextNumber;
-    this.meteredBytes = numberIn(store, meteredKey, 0);
+    this.meter = store.read(Meter.read);
   }
 
   get(number: FileKey): Node | undefined {
@@ -63,7 +63,7 @@ export class InodeTable {
     const record = reader.get(inodeKey(number));
     if (record === undefined) return undefined;
     const node = decodeNode(number, record);
-    node.meteredSaved = node.meteredBytes;
+    node.meteredSaved = node.metered;
     node.isOrphan = node.links === 0;
     this.#remember(node);
     return node;
@@ -110,8 +110,7 @@ export class InodeTable {
     writer.put(inodeKey(node.number), encodeNode(node));
     if (node.isInline) InlineContents.save(writer, node);
     node.redo?.save(writer);
-    this.#meter(writer, node.meteredBytes - node.meteredSaved);
-    node.meteredSaved = node.meteredBytes;
+    this.#meter(writer, node, node.metered);
     this.#dirty.delete(node);
   }
 
@@ -205,8 +204,7 @@ export class InodeTable {
     InlineContents.remove(writer, node);
     node.redo?.remove(writer);
     if (node.type === "symlink") writer.remove(targetKey(node.number));
-    this.#meter(writer, -node.meteredSaved);
-    node.meteredSaved = 0;
+    this.#meter(writer, node, unmetered);
     this.#cache.delete(node.number);
     this.#dirty.delete(node);
     node.removed = true;
@@ -218,10 +216,9 @@ export class InodeTable {
     this.#store.whenDurable(this.#store.applied, () => this.#data.remove(node.number));
   }
 
-  #meter(writer: Writer, change: number): void {
-    if (change === 0) return;
-    this.meteredBytes += change;
-    writer.put(meteredKey, encodeNumber(this.meteredBytes));
+  #meter(writer: Writer, node: Node, metered: Metered): void {
+    if (this.meter.change(node.meteredSaved, metered)) this.meter.save(writer);
+    node.meteredSaved = metered;
   }
 
   #remember(node: Node): void {

@@ -114,6 +114,16 @@ export function decodeNumber(bytes: Uint8Array): number {
   return readUint64(bytes, 0);
 }
 
+export function encodeNumbers(values: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(values.length * 8);
+  for (const [index, value] of values.entries()) writeUint64(bytes, index * 8, value);
+  return bytes;
+}
+
+export function decodeNumbers(bytes: Uint8Array): number[] {
+  return Array.from({ length: bytes.length / 8 }, (_, index) => readUint64(bytes, index * 8));
+}
+
 /** Eight bytes. */
 function numberText(number: number): ByteString {
   const high = Math.floor(number / 0x1_0000_0000);

@@ -4,6 +4,8 @@
 export const nameLimit = 255;
 /** Bytes of a symbolic link's target. */
 export const symbolicLinkLimit = 4080;
+/** Levels of directories below the root. EFS says no error for it; ours is ENAMETOOLONG. */
+export const levelsLimit = 1000;
 /** Names of one file. */
 export const linkLimit = 177;
 /** Bytes of a file. */

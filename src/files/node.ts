@@ -2,13 +2,15 @@ import { assert } from "../base/assert.ts";
 import type { FileKey } from "../data/data.ts";
 import type { Sequence } from "../store/store.ts";
 import type { Redo } from "./redo.ts";
-import type { FileType, Inode, Timestamp } from "./file-system.ts";
+import type { FileType, Inode, StorageClass, Timestamp } from "./file-system.ts";
 
 const types: readonly FileType[] = ["file", "directory", "symlink", "fifo", "socket"];
 const recordLength = 128;
 const metadataBytes = 2048;
 const blockBytes = 4096;
+/** The second byte of a record: whether it is inline, and above that its storage class. */
 const inlineFlag = 1;
+const storageClasses: readonly StorageClass[] = ["standard", "infrequentAccess", "archive"];
 
 /** An inode in memory: what `Inode` shows, and what only the file system itself needs. */
 export class Node implements Inode {
@@ -18,6 +20,8 @@ export class Node implements Inode {
   readonly generationHigh: number;
   readonly generationLow: number;
   mode = 0;
+  /** Where the data is metered; directories and the like stay in standard. */
+  storageClass: StorageClass = "standard";
   links = 0;
   uid = 0;
   gid = 0;
@@ -63,8 +67,8 @@ export class Node implements Inode {
   isOrphan = false;
   /** It is in the store no more. Not stored. */
   removed = false;
-  /** What of it the file system's metered size contains. Not stored. */
-  meteredSaved = 0;
+  /** What of it the file system's metered size contains, and in which class. Not stored. */
+  meteredSaved: Metered = unmetered;
   handle: Uint8Array | undefined;
 
   constructor(number: FileKey, type: FileType, generationHigh: number, generationLow: number) {
@@ -98,10 +102,19 @@ export class Node implements Inode {
   }
 
   /** What the inode adds to the file system's metered size (facts §2.8). */
-  get meteredBytes(): number {
-    return metadataBytes + this.spaceUsed;
+  get metered(): Metered {
+    return { metadata: metadataBytes, data: this.spaceUsed, storageClass: this.storageClass };
   }
 }
+
+/** Metered bytes of one inode: its metadata is always in standard. */
+export interface Metered {
+  readonly metadata: number;
+  readonly data: number;
+  readonly storageClass: StorageClass;
+}
+
+export const unmetered: Metered = { metadata: 0, data: 0, storageClass: "standard" };
 
 const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
 
@@ -119,7 +132,7 @@ export function encodeNode(node: Node): Buffer {
   const record = Buffer.alloc(recordLength);
   const view = new DataView(record.buffer, record.byteOffset, recordLength);
   view.setUint8(0, types.indexOf(node.type));
-  view.setUint8(1, node.isInline ? inlineFlag : 0);
+  view.setUint8(1, (storageClasses.indexOf(node.storageClass) << 1) | Number(node.isInline));
   view.setUint16(2, node.mode);
   view.setUint32(4, node.links);
   view.setUint32(8, node.uid);
@@ -162,6 +175,7 @@ export function decodeNode(number: FileKey, record: Uint8Array): Node {
   assert(type !== undefined, `inode ${number} is of no known type`);
   const node = new Node(number, type, view.getUint32(16), view.getUint32(20));
   node.mode = view.getUint16(2);
+  node.storageClass = storageClasses[view.getUint8(1) >> 1] ?? "standard";
   node.links = view.getUint32(4);
   node.uid = view.getUint32(8);
   node.gid = view.getUint32(12);

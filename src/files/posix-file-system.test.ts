@@ -195,6 +195,49 @@ test("an empty directory shows what EFS meters; totals follow", () => {
   assert.equal(files.meteredBytes().total, before);
 });
 
+test("data is metered in its storage class, metadata in standard, until it is written to", async () => {
+  const { files, store, data, reopen } = memoryFileSystem();
+  const empty = files.meteredBytes();
+  const [cold, frozen] = ["cold", "frozen"].map((name) => file(files, files.root, name, "x"));
+  files.commit(cold!, () => {});
+  files.write(superuser, frozen!, 4096, Buffer.from("y"));
+  assert.equal(files.setStorageClass(cold!, "infrequentAccess"), undefined);
+  assert.equal(files.setStorageClass(frozen!, "archive"), undefined);
+  assert.equal(files.setStorageClass(files.root, "archive"), EINVAL);
+  const standard = empty.standard + 2 * 2048;
+  const moved = { standard, infrequentAccess: 4096, archive: 8192, total: standard + 12_288 };
+  assert.deepEqual(files.meteredBytes(), moved);
+  await files.close();
+  assert.deepEqual(checkFileSystem(store, data), []);
+  const again = reopen();
+  assert.deepEqual(again.meteredBytes(), moved);
+  const written = ok(again.lookup(superuser, again.root, "cold"));
+  again.write(superuser, written, 0, Buffer.from("z"));
+  again.commit(written, () => {});
+  again.remove(superuser, again.root, "frozen", "file");
+  assert.deepEqual(again.meteredBytes(), {
+    standard: empty.standard + 6144,
+    infrequentAccess: 0,
+    archive: 0,
+    total: empty.total + 6144,
+  });
+});
+
+test("the directory below the thousandth level is refused, made or moved there", () => {
+  const { files } = memoryFileSystem();
+  const directory = { type: "directory", mode: 0o755 } as const;
+  let deepest: Inode = files.root;
+  for (let level = 1; level <= 1000; level += 1) {
+    deepest = ok(files.create(superuser, deepest, "d", directory));
+  }
+  const refused = files.create(superuser, deepest, "d", directory);
+  assert.equal(refused, ENAMETOOLONG);
+  ok(files.create(superuser, files.root, "moved", directory));
+  const unmoved = files.rename(superuser, files.root, "moved", deepest, "d");
+  assert.equal(unmoved, ENAMETOOLONG);
+  assert.equal(file(files, deepest, "f").type, "file");
+});
+
 function ok(outcome: Inode | Failure): Inode {
   assert.ok(!failed(outcome), failed(outcome) ? outcome.code : "");
   return outcome;

@@ -37,15 +37,17 @@ import type {
   DirectoryEntry,
   FileSystem,
   Inode,
+  MeteredBytes,
   Name,
   NewNode,
   ReadDirectoryEnd,
+  StorageClass,
 } from "./file-system.ts";
 import { decodeHandle, encodeHandle } from "./handle.ts";
 import { InlineContents } from "./inline-contents.ts";
 import { InodeTable } from "./inode-table.ts";
 import { openKey, targetKey } from "./keys.ts";
-import { fileSizeLimit, inlineLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
+import { fileSizeLimit, inlineLimit, levelsLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
 import type { Node } from "./node.ts";
 import {
   grantedAccess,
@@ -169,6 +171,7 @@ export class PosixFileSystem implements FileSystem {
     const parent = directory as Node;
     const refused = this.#mayAdd(caller, parent, name) ?? checkNewNode(wanted);
     if (refused) return refused;
+    if (wanted.type === "directory" && this.#isTooDeep(parent)) return ENAMETOOLONG;
     const attributes = wanted.attributes ?? {};
     return this.#store.write((writer) => {
       const node = this.#inodes.make(writer, wanted.type);
@@ -357,9 +360,17 @@ export class PosixFileSystem implements FileSystem {
     return this.#contents.seek(inode as Node, offset, what);
   }
 
-  meteredBytes(): { total: number; standard: number; infrequentAccess: number; archive: number } {
-    const total = this.#inodes.meteredBytes;
-    return { total, standard: total, infrequentAccess: 0, archive: 0 };
+  meteredBytes(): MeteredBytes {
+    return this.#inodes.meter.bytes;
+  }
+
+  setStorageClass(inode: Inode, storageClass: StorageClass): Failure | undefined {
+    const node = inode as Node;
+    if (node.removed) return ESTALE;
+    if (node.type !== "file") return EINVAL;
+    node.storageClass = storageClass;
+    this.#store.write((writer) => this.#inodes.save(writer, node));
+    return undefined;
   }
 
   async close(): Promise<void> {
@@ -428,6 +439,7 @@ export class PosixFileSystem implements FileSystem {
     if (node.type === "directory") {
       if (this.#isWithin(target, node)) return EINVAL;
       if (existing && existing.type !== "directory") return ENOTDIR;
+      if (source !== target && this.#isTooDeep(target)) return ENAMETOOLONG;
       // Its ".." changes, which is a write to it (rename(2)).
       if (source !== target && !mayWrite(caller, node)) return EACCES;
     } else if (existing?.type === "directory") {
@@ -442,6 +454,16 @@ export class PosixFileSystem implements FileSystem {
     for (let at: Node | undefined = directory; at; at = this.#inodes.get(at.parent)) {
       if (at === ancestor) return true;
       if (at.parent === at.number) return false;
+    }
+    return false;
+  }
+
+  /** Whether a directory in this one would be deeper than EFS lets it be (facts §2.6). */
+  #isTooDeep(directory: Node): boolean {
+    let levels = 1;
+    for (let at: Node | undefined = directory; at && at !== this.root; levels += 1) {
+      if (levels >= levelsLimit) return true;
+      at = this.#inodes.get(at.parent);
     }
     return false;
   }
@@ -462,6 +484,7 @@ export class PosixFileSystem implements FileSystem {
     const refused = this.#contents.resize(writer, node, size);
     if (refused) return refused;
     if (!isRoot(caller)) clearSetIdBits(node);
+    node.storageClass = "standard";
     this.#inodes.touchContents(node);
     return undefined;
   }
@@ -469,6 +492,7 @@ export class PosixFileSystem implements FileSystem {
   #wrote(caller: Caller, node: Node, written: number | Failure): number | Failure {
     if (failed(written)) return written;
     if ((node.mode & 0o6000) !== 0 && !isRoot(caller)) clearSetIdBits(node);
+    node.storageClass = "standard";
     this.#inodes.touchContents(node);
     this.#inodes.saveLater(node);
     return written;

@@ -1,8 +1,9 @@
 import type { Data, FileKey } from "../data/data.ts";
 import type { Writer } from "../store/store.ts";
 import { addEntry } from "./directories.ts";
-import { cookieKey, encodeNumber, inodeKey, meteredKey, nameKey } from "./keys.ts";
-import { encodeNode, type Node } from "./node.ts";
+import { cookieKey, inodeKey, nameKey } from "./keys.ts";
+import { Meter } from "./meter.ts";
+import { encodeNode, type Node, unmetered } from "./node.ts";
 
 /** Something in a file system that doesn't fit the rest of it. */
 export interface Problem {
@@ -79,9 +80,9 @@ export class Repair {
   /** The last step of the transaction. */
   finish(): void {
     for (const node of this.#changed) this.writer.put(inodeKey(node.number), encodeNode(node));
-    let metered = 0;
-    for (const node of this.#nodes.values()) metered += node.meteredBytes;
-    this.writer.put(meteredKey, encodeNumber(metered));
+    const meter = new Meter();
+    for (const node of this.#nodes.values()) meter.change(unmetered, node.metered);
+    meter.save(this.writer);
   }
 
   /** After the transaction. */
