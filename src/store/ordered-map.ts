@@ -15,7 +15,8 @@ export class OrderedMap<Value> {
   }
 
   get(key: ByteString): Value | undefined {
-    return this.#values.get(key);
+    // A look at an empty map would still work out the key's hash.
+    return this.#values.size === 0 ? undefined : this.#values.get(key);
   }
 
   set(key: ByteString, value: Value): void {
