@@ -162,6 +162,11 @@ class LiveGrant implements ConnectionGrant {
     return user && { uid: user.uid, gid: user.gid, groups: user.secondaryGids };
   }
 
+  get view(): string {
+    const { accessPointId, principal } = this.#authentication;
+    return `${accessPointId ?? "-"} ${principalArn(principal)} ${this.#facts.secure}`;
+  }
+
   get expiresAtMs(): number | undefined {
     return this.#authentication.expiresAtMs;
   }

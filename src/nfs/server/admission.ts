@@ -50,6 +50,13 @@ export interface ConnectionGrant {
   readonly identity:
     | { readonly uid: number; readonly gid: number; readonly groups: readonly number[] }
     | undefined;
+  /**
+   * What decides about how this connection sees the file system: access point, principal,
+   * transport. One host that mounts two views is two clients here, or its kernel would send what
+   * is of one mount over the other's connection (RFC 8881 §2.10.5.1). Left out where everybody
+   * sees the same.
+   */
+  readonly view?: string;
   /** Milliseconds since 1970 when the connection must be closed (session credentials expire). */
   readonly expiresAtMs: number | undefined;
   closed(): void;

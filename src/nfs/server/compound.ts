@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import type { Caller, FileSystem, Inode } from "../../files/file-system.ts";
 import { EACCES, type Failure, type FailureCode } from "../../files/failure.ts";
 
@@ -165,6 +167,12 @@ export class Compound {
 /** Who introduces a client: nobody else may replace it while it holds something. */
 export function principalOf({ credential }: Compound): string {
   return String(credential?.uid ?? "none");
+}
+
+/** A name of the connection's view, short and of the same length for all; empty for no view. */
+export function viewOf({ grant }: Compound): string {
+  if (grant.view === undefined) return "";
+  return createHash("sha256").update(grant.view).digest("hex").slice(0, 16);
 }
 
 const nobody = 65_534;

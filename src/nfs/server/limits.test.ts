@@ -3,10 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { FakeClock } from "../../base/fake-clock.ts";
 import { fileSizeLimit, locksPerFileLimit } from "../../files/limits.ts";
 import { LockType } from "../../wire/nfs4/operations.ts";
 import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
-import { idleOwnersLimit, locksPerClientLimit, opensPerClientLimit } from "./limits.ts";
+import {
+  clientsLimit,
+  idleOwnersLimit,
+  leaseSeconds,
+  locksPerClientLimit,
+  opensPerClientLimit,
+} from "./limits.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { Owners } from "./state/owner.ts";
 import type { Session } from "./state/session.ts";
@@ -138,6 +145,21 @@ test("locks of a client, past 65,536 on all files, are NFS4ERR_DQUOT, and others
   const own = openedAndLocked(state, session, "own");
   assert.equal(run(state, session, [putRoot, lookup("own"), unlock(own)]).status, "NFS4_OK");
   assert.equal(client.lockedRanges, locksPerClientLimit - locksPerFileLimit);
+});
+
+test("clients past the limit have to wait, until the lease of one has run out", () => {
+  const clock = new FakeClock();
+  const state = emptyState(clock);
+  const first = introduced(state, "first");
+  run(state, sessionOf(state, first), [putRoot, open("f", { create })]);
+  clock.advance(1);
+  for (let index = 1; index < clientsLimit; index += 1) introduced(state, `${index}`);
+  const come = (): boolean => state.introduce("more", "verifier", "0", 1) !== undefined;
+  assert.equal(come(), false);
+  clock.advance(leaseSeconds * 1000);
+  assert.equal(come(), true);
+  assert.equal(state.client(first.number), undefined);
+  assert.equal([...state.clients()].length, clientsLimit);
 });
 
 test("a file larger than EFS has them is NFS4ERR_FBIG", async () => {

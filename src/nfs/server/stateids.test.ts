@@ -5,7 +5,12 @@ import { test } from "node:test";
 
 import { LockType, ShareAccess } from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
-import { anonymousStateid, bypassStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
+import {
+  anonymousStateid,
+  bypassStateid,
+  currentStateid,
+  type Stateid,
+} from "../../wire/nfs4/stateid.ts";
 import { nameOf, type RawSession, TestServer } from "./testing/raw-client.ts";
 import { close, downgrade, open } from "./testing/raw-opens.ts";
 import {
@@ -65,6 +70,11 @@ test("a stateid that was never given is NFS4ERR_BAD_STATEID (§8.2.4)", async ()
     { seqid: 0xffff_ffff, other0: 0, other1: 0, other2: 0 },
     foreign,
   ];
+  const opening = [putRoot, open("f"), testStateids([currentStateid, anonymousStateid])] as const;
+  assert.deepEqual((await session.value(...opening)).map(nameOf), [
+    "NFS4ERR_BAD_STATEID",
+    "NFS4ERR_BAD_STATEID",
+  ]);
   for (const bad of made) {
     const asked = read(bad, 0, 1);
     const what = JSON.stringify(bad);

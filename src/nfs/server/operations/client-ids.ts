@@ -2,14 +2,14 @@
 // RELEASE_LOCKOWNER (RFC 7530 §16.33, §16.34, §16.30, §16.37).
 import { opaqueLimit, verifierLength } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
-import { type Compound, principalOf } from "../compound.ts";
+import { type Compound, principalOf, viewOf } from "../compound.ts";
 import type { Client } from "../state/client.ts";
 import { lockOwnerName } from "../state/file-system-state.ts";
 
 export function setClientId(compound: Compound): StatusCode {
   const { reader, writer, state } = compound;
   const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
-  const owner = reader.byteString(opaqueLimit);
+  const owner = viewOf(compound) + reader.byteString(opaqueLimit);
   // The callback program, network id and address: this server calls nobody back.
   reader.skip(4);
   reader.opaque(opaqueLimit);

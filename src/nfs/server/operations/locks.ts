@@ -3,9 +3,11 @@ import type { HeldLock, LockRange } from "../../../files/locks.ts";
 import { LockType, opaqueLimit, Operation, ShareAccess } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import {
+  currentStateid,
   decodeStateid,
   encodeStateid,
   nextSeqid,
+  sameStateid,
   type Stateid,
 } from "../../../wire/nfs4/stateid.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
@@ -203,7 +205,9 @@ function unlockNamed(
 export function testStateids(compound: Compound): StatusCode {
   const stateids = compound.reader.array(stateidsLimit, decodeStateid);
   compound.writer.array(stateids, (writer, stateid) => {
-    const found = compound.find(stateid);
+    // The current one, which SEQUENCE has just cleared, is none to test (§8.2.3).
+    const isCurrent = sameStateid(stateid, currentStateid);
+    const found = isCurrent ? Status.BAD_STATEID : compound.find(stateid);
     writer.uint32(typeof found === "number" ? found : Status.OK);
   });
   return Status.OK;

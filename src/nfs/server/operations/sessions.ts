@@ -11,7 +11,7 @@ import {
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
-import { type Compound, principalOf } from "../compound.ts";
+import { type Compound, principalOf, viewOf } from "../compound.ts";
 import {
   cachedReplyLimit,
   operationsLimit,
@@ -38,7 +38,7 @@ const knownExchangeFlags =
 export function exchangeId(compound: Compound): StatusCode {
   const { reader, state } = compound;
   const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
-  const owner = reader.byteString(opaqueLimit);
+  const owner = viewOf(compound) + reader.byteString(opaqueLimit);
   const flags = reader.uint32();
   const protection = reader.uint32();
   // The other ways need RPCSEC_GSS, which isn't served (§18.35.3).
@@ -94,16 +94,17 @@ function skipImplementationId(reader: XdrReader): void {
   });
 }
 
-function answerExchangeId({ writer, state }: Compound, client: Client): void {
+function answerExchangeId(compound: Compound, client: Client): void {
+  const { writer, state } = compound;
   const confirmed = client.confirmed ? ExchangeFlag.confirmed : 0;
   writer.uint32(state.instance);
   writer.uint32(client.number);
   writer.uint32(client.sequence);
   writer.uint32((ExchangeFlag.useNonPnfs | confirmed) >>> 0);
   writer.uint32(protectionNone);
-  // One owner a file system, so that clients don't trunk what are different ones.
+  // One owner a file system and view, so that clients don't trunk what are different ones.
   writer.uint64(0);
-  writer.byteString(state.files.id);
+  writer.byteString(state.files.id + viewOf(compound));
   writer.byteString(state.files.id);
   writer.uint32(0);
 }

@@ -7,7 +7,7 @@ import type { Session } from "./session.ts";
 export class Client {
   /** The low word of its clientid4; the high one is the server's instance. */
   readonly number: number;
-  /** co_ownerid, one character a byte. */
+  /** co_ownerid, one character a byte, after the name of the view that it has (admission.ts). */
   readonly owner: string;
   /** 0 came with SETCLIENTID, 1 with EXCHANGE_ID. */
   readonly minorVersion: 0 | 1;

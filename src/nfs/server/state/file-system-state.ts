@@ -120,7 +120,7 @@ export class FileSystemState {
     principal: string,
     minorVersion: 0 | 1,
   ): Client | undefined {
-    if (this.#clients.size >= clientsLimit) return undefined;
+    if (this.#clients.size >= clientsLimit && !this.#dropLongestAway()) return undefined;
     this.#lastClient = nextFree(this.#lastClient, this.#clients);
     this.#highestClient = Math.max(this.#highestClient, this.#lastClient);
     const client = new Client({
@@ -182,6 +182,17 @@ export class FileSystemState {
       }
     }
     this.inGrace();
+  }
+
+  /** Makes room for a client, where the lease of one has run out; whether there is room. */
+  #dropLongestAway(): boolean {
+    let longest: Client | undefined;
+    for (const client of this.#clients.values()) {
+      if (longest === undefined || client.renewedAtMs < longest.renewedAtMs) longest = client;
+    }
+    if (longest === undefined || !this.hasExpired(longest)) return false;
+    this.drop(longest);
+    return true;
   }
 
   createSession(client: Client, fore: ChannelAttributes): Session {

@@ -23,14 +23,9 @@ const channel = {
   slots: 4,
 };
 
-export function emptyState(): FileSystemState {
-  const clock = new FakeClock();
-  return new FileSystemState(
-    memoryFileSystem({ clock }).files,
-    7,
-    clock,
-    new MemoryClientRecords(),
-  );
+export function emptyState(clock = new FakeClock()): FileSystemState {
+  const { files } = memoryFileSystem({ clock });
+  return new FileSystemState(files, 7, clock, new MemoryClientRecords());
 }
 
 /** A confirmed NFSv4.1 client that has nothing to reclaim. */

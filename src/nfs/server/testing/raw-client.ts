@@ -29,6 +29,8 @@ export class TestServer implements AsyncDisposable {
   files: FileSystem = this.#memory.files;
   /** What the clients may do, for tests to change. */
   readonly permissions = { mount: true, write: true, root: true };
+  /** What the connections to come see the file system through. */
+  view: string | undefined;
   #starts = 0;
   #server: NfsServer | undefined;
   #port = 0;
@@ -96,6 +98,7 @@ export class TestServer implements AsyncDisposable {
         permissions: this.permissions,
         identity: undefined,
         expiresAtMs: undefined,
+        ...(this.view !== undefined && { view: this.view }),
         closed: () => {},
       }),
     };
