@@ -160,12 +160,7 @@ export class Connection {
     const { grant, state, bootVerifier } = this.#context;
     const { writer } = this.#output;
     const duplicate = this.#duplicateKey(call, request);
-    const former = duplicate === undefined ? undefined : state.duplicates.reply(duplicate);
-    if (former !== undefined) {
-      writer.room(former.length).set(former);
-      markRecord(writer, replyStart);
-      return;
-    }
+    if (duplicate !== undefined && this.#answerAgain(duplicate, replyStart)) return;
     const compound = new Compound({
       reader: this.#reader,
       writer,
@@ -232,6 +227,19 @@ export class Connection {
     return DuplicateRequests.key(this.#context.peer, call.xid, bytes.subarray(start, end));
   }
 
+  /** A retransmission: the answer of before, though not before that one itself. */
+  #answerAgain(duplicate: string, replyStart: number): boolean {
+    const { duplicates } = this.#context.state;
+    const { writer } = this.#output;
+    const former = duplicates.reply(duplicate);
+    if (former === undefined) return false;
+    writer.room(former.length).set(former);
+    markRecord(writer, replyStart);
+    const reply = Buffer.from(writer.written(replyStart));
+    if (duplicates.waits(duplicate, () => this.#send(undefined, reply))) writer.length = replyStart;
+    return true;
+  }
+
   #sendWhenDurable(compound: Compound, reply: Uint8Array): void {
     const { files } = compound.state;
     let waits = compound.commits.length + 1;
@@ -244,8 +252,9 @@ export class Connection {
     files.whenDurable(files.applied, arrived);
   }
 
-  #send(compound: Compound, reply: Uint8Array): void {
-    if (compound.slot !== undefined) compound.slot.busy = false;
+  #send(compound: Compound | undefined, reply: Uint8Array): void {
+    if (compound?.slot !== undefined) compound.slot.busy = false;
+    if (compound?.duplicate !== undefined) compound.state.duplicates.goesOut(compound.duplicate);
     this.#output.writer.room(reply.length).set(reply);
     if (this.#flushing) return;
     this.#flushing = true;

@@ -117,7 +117,7 @@ test("LOOKUP and LOOKUPP, by where they start, find or say why not", async () =>
   }
 });
 
-test("a path a thousand directories deep can be made and walked", async () => {
+test("a path a thousand directories deep can be made and walked, and no deeper one", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");
   const step = session.fore.maximumOperations - 3;
@@ -134,6 +134,8 @@ test("a path a thousand directories deep can be made and walked", async () => {
     handle = await session.value(putHandle(handle), ...walking, getHandle);
   }
   assert.deepEqual(handle, deepest);
+  const deeper = await session.status(putHandle(deepest), makeDirectory("d"));
+  assert.equal(deeper, "NFS4ERR_NAMETOOLONG");
 });
 
 test("CREATE, by type, makes it or is refused (§18.4.3)", async () => {

@@ -1,5 +1,6 @@
 // NFSv4.0: clients, owners and their seqids (RFC 7530 §9, §16).
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { test } from "node:test";
 
 import { OpenResult } from "../../wire/nfs4/operations.ts";
@@ -15,6 +16,7 @@ import {
   plain,
   putHandle,
   putRoot,
+  type RawOperation,
   read,
   reclaimComplete,
   restoreHandle,
@@ -242,13 +244,9 @@ test("a lock keeps clients of the other minor version out", async () => {
   assert.equal(asked.denied?.owner, "locker");
 });
 
-test("a request that changed something is not done twice when it comes again", async () => {
-  await using server = await TestServer.start();
-  const connection = await server.connect();
-  await new Version0(connection).value(putRoot, makeDirectory("before"));
-  // The same bytes with the same xid, on a connection of its own.
+/** A whole call, to be sent as often as one likes. */
+function callOf(xid: number, operations: readonly RawOperation<unknown>[]): Buffer {
   const writer = new XdrWriter();
-  const xid = 4711;
   encodeCall(writer, {
     xid,
     program: 100003,
@@ -258,16 +256,51 @@ test("a request that changed something is not done twice when it comes again", a
   });
   writer.byteString("");
   writer.uint32(0);
-  writer.uint32(2);
-  for (const operation of [putRoot, makeDirectory("made once")]) {
+  writer.uint32(operations.length);
+  for (const operation of operations) {
     writer.uint32(operation.number);
     operation.encode(writer);
   }
-  const record = Buffer.from(writer.written());
+  return Buffer.from(writer.written());
+}
+
+test("a request that changed something is not done twice when it comes again", async () => {
+  await using server = await TestServer.start();
+  const connection = await server.connect();
+  await new Version0(connection).value(putRoot, makeDirectory("before"));
+  // The same bytes with the same xid, on a connection of its own.
+  const xid = 4711;
+  const record = callOf(xid, [putRoot, makeDirectory("made once")]);
   const first = await connection.exchange(xid, record);
   const second = await (await server.connect()).exchange(xid, record);
   assert.deepEqual(second, first);
   assert.equal(first.readUInt32BE(24), 0, "NFS4_OK");
+});
+
+test("a request that comes again while it is carried out is answered once it is durable", async () => {
+  await using server = await TestServer.start();
+  const { files } = server;
+  const durable: (() => void)[] = [];
+  const arrivals = new EventEmitter();
+  files.whenDurable = (_sequence, call) => {
+    durable.push(call);
+    arrivals.emit("arrived");
+  };
+  const [connection, elsewhere] = [await server.connect(), await server.connect()];
+  const record = callOf(4711, [putRoot, makeDirectory("made once")]);
+  const arrived = once(arrivals, "arrived");
+  const first = connection.exchange(4711, record);
+  await arrived;
+  let isAnswered = false;
+  const second = elsewhere.exchange(4711, record).finally(() => {
+    isAnswered = true;
+  });
+  // Answered on the same connection after it, so that it was looked at by now.
+  await new Version0(elsewhere).value(putRoot, getHandle);
+  assert.equal(isAnswered, false);
+  for (const call of durable) call();
+  assert.deepEqual(await second, await first);
+  assert.equal((await first).readUInt32BE(24), 0, "NFS4_OK");
 });
 
 test("the lease is kept by RENEW and by every use of a stateid", async () => {

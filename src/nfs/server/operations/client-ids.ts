@@ -1,5 +1,5 @@
 // How clients of NFSv4.0 introduce themselves and stay: SETCLIENTID, SETCLIENTID_CONFIRM, RENEW,
-// RELEASE_LOCKOWNER (RFC 7530 §16.33, §16.34, §16.30, §16.37).
+// RELEASE_LOCKOWNER (RFC 7530 §16.33, §16.34, §16.28, §16.37).
 import { opaqueLimit, verifierLength } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import { type Compound, principalOf, viewOf } from "../compound.ts";

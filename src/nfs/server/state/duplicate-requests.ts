@@ -2,6 +2,12 @@ import { crc32 } from "node:zlib";
 
 import { duplicateRepliesLimit, duplicateReplyLimit } from "../limits.ts";
 
+interface KeptReply {
+  readonly bytes: Uint8Array;
+  /** Retransmissions that came before the reply could go out; undefined once it has. */
+  waiting: (() => void)[] | undefined;
+}
+
 /** Bytes of a request that tell it from another one with the same xid. */
 const comparedBytes = 4096;
 
@@ -11,7 +17,7 @@ const comparedBytes = 4096;
  * to such requests are kept by who asked, the xid and the request's bytes.
  */
 export class DuplicateRequests {
-  readonly #replies = new Map<string, Uint8Array>();
+  readonly #replies = new Map<string, KeptReply>();
 
   static key(peer: string, xid: number, request: Uint8Array): string {
     const sum = crc32(request.subarray(0, comparedBytes));
@@ -19,17 +25,33 @@ export class DuplicateRequests {
   }
 
   reply(key: string): Uint8Array | undefined {
-    return this.#replies.get(key);
+    return this.#replies.get(key)?.bytes;
   }
 
-  /** Takes a copy of what follows the RPC header. */
+  /** Takes a copy of what follows the RPC header, before it goes out. */
   keep(key: string, reply: Uint8Array): void {
     if (reply.length > duplicateReplyLimit) return;
-    this.#replies.set(key, Uint8Array.prototype.slice.call(reply));
+    this.#replies.set(key, { bytes: Uint8Array.prototype.slice.call(reply), waiting: [] });
     if (this.#replies.size <= duplicateRepliesLimit) return;
     for (const oldest of this.#replies.keys()) {
       this.#replies.delete(oldest);
       return;
     }
+  }
+
+  /** Whether a retransmission of it has to wait, with what is then to be done. */
+  waits(key: string, go: () => void): boolean {
+    const waiting = this.#replies.get(key)?.waiting;
+    waiting?.push(go);
+    return waiting !== undefined;
+  }
+
+  /** What the request did is durable, and its reply goes out. */
+  goesOut(key: string): void {
+    const kept = this.#replies.get(key);
+    if (kept?.waiting === undefined) return;
+    const { waiting } = kept;
+    kept.waiting = undefined;
+    for (const go of waiting) go();
   }
 }
