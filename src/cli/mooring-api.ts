@@ -3,8 +3,34 @@ import { signatureOf } from "../wire/aws/sigv4.ts";
 import type { Session } from "./session.ts";
 import { UserError } from "./user-error.ts";
 
-/** What happened on the mount targets: Mooring's own API, which no SDK has. */
-export async function listConnections(session: Session): Promise<KnownConnection[]> {
+/** One event of a connection, as the API tells it. */
+export interface ConnectionEvent extends KnownConnection {
+  /** Of all events of one connection. */
+  readonly connection?: number;
+  readonly event: "NewClientConnection" | "Refused" | "UpdateClientConnection";
+  readonly mountTargetId?: string;
+  readonly fileSystemArn?: string;
+  readonly accessPointId?: string;
+  readonly secure: boolean;
+  readonly permissions: Readonly<Record<string, boolean>>;
+}
+
+/** The latest events on the mount targets; with "open" the latest of each open connection. */
+export async function listConnections(
+  session: Session,
+  which: "connections" | "open" = "connections",
+): Promise<ConnectionEvent[]> {
+  const answer = await ask(session);
+  return answer[which] ?? [];
+}
+
+interface ConnectionLists {
+  readonly connections?: ConnectionEvent[];
+  readonly open?: ConnectionEvent[];
+}
+
+/** Mooring's own API, which no SDK has. */
+async function ask(session: Session): Promise<ConnectionLists> {
   const body = "{}";
   const { host, pathname } = new URL(session.endpoint);
   const time = new Date().toISOString().replace(/[-:]|\.\d+/g, "");
@@ -40,7 +66,7 @@ export async function listConnections(session: Session): Promise<KnownConnection
         `SignedHeaders=${authorization.signedHeaders.join(";")}, Signature=${signature}`,
     },
   });
-  const parsed = (await answer.json()) as { connections?: KnownConnection[]; message?: string };
-  if (answer.ok) return parsed.connections ?? [];
+  const parsed = (await answer.json()) as ConnectionLists & { readonly message?: string };
+  if (answer.ok) return parsed;
   throw new UserError(parsed.message ?? `the API answered ${answer.status}`);
 }

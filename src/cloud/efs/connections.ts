@@ -1,11 +1,15 @@
-/** What became of one connection to a mount target: CloudTrail's NewClientConnection, and more. */
+/** What became of one connection to a mount target: CloudTrail's events (facts §2.2), and more. */
 export interface ConnectionRecord {
+  /** Of all records of one connection; undefined for those that were never served. */
+  readonly connection: number | undefined;
   readonly atMs: number;
+  /** A new connection, one whose permissions changed, or one that security groups let not through. */
   readonly event: "NewClientConnection" | "Refused" | "UpdateClientConnection";
   readonly sourceAddress: string;
   readonly mountTargetAddress: string;
   readonly mountTargetId: string | undefined;
   readonly fileSystemId: string | undefined;
+  readonly fileSystemArn: string | undefined;
   readonly accessPointId: string | undefined;
   readonly secure: boolean;
   readonly principal: string;
@@ -22,20 +26,40 @@ export interface ConnectionRecord {
     | undefined;
 }
 
-/** Records kept; the oldest go first. */
-const recordsLimit = 1000;
+/** Records kept; the oldest go first. One change of a policy makes one for each connection. */
+const recordsLimit = 10_000;
 
-/** The latest connections, for `moor connections` and `moor explain`. */
+/** The latest events of connections, and those that are open, for `moor connections` and `moor explain`. */
 export class Connections {
-  readonly #records: ConnectionRecord[] = [];
+  #records: ConnectionRecord[] = [];
+  /** By the connection's number, its newest record. */
+  readonly #open = new Map<number, ConnectionRecord>();
+  #last = 0;
+
+  /** A number for a new connection. */
+  next(): number {
+    this.#last += 1;
+    return this.#last;
+  }
 
   add(record: ConnectionRecord): void {
+    if (record.connection !== undefined) this.#open.set(record.connection, record);
     this.#records.push(record);
-    if (this.#records.length > recordsLimit) this.#records.shift();
+    // Not one by one: moving the whole list each time would cost more than all the rest.
+    if (this.#records.length >= 2 * recordsLimit) this.#records = this.list();
+  }
+
+  closed(connection: number): void {
+    this.#open.delete(connection);
   }
 
   /** The newest last. */
-  list(): readonly ConnectionRecord[] {
-    return this.#records;
+  list(): ConnectionRecord[] {
+    return this.#records.slice(-recordsLimit);
+  }
+
+  /** The newest record of each connection that is open, the oldest connection first. */
+  open(): ConnectionRecord[] {
+    return [...this.#open.values()];
   }
 }

@@ -4,6 +4,7 @@ import { ESTALE, type Failure } from "../../files/failure.ts";
 import type { Inode } from "../../files/file-system.ts";
 import type {
   Admission,
+  ArrivingConnection,
   ConnectionEnds,
   ConnectionFacts,
   ConnectionGrant,
@@ -14,7 +15,7 @@ import { parsePolicy } from "../../policy/parse.ts";
 import { type Principal, principalArn } from "../../policy/principal.ts";
 import { parseMountCertificate } from "../../wire/x509/mount-certificate-codec.ts";
 import type { Identities } from "../contracts/identities.ts";
-import type { Network } from "../contracts/network.ts";
+import type { Network, Passage } from "../contracts/network.ts";
 import { accessPointRoot } from "./access-point-root.ts";
 import { type Authentication, authenticate } from "./authenticate.ts";
 import type { ConnectionRecord, Connections } from "./connections.ts";
@@ -46,6 +47,8 @@ const defaultPolicy: PolicyDocument = parsePolicy(
 export class EfsAdmission implements Admission {
   readonly #options: EfsAdmissionOptions;
   readonly #live = new Set<LiveGrant>();
+  /** Connections that security groups let not through. */
+  readonly #held = new Set<ArrivingConnection>();
 
   constructor(options: EfsAdmissionOptions) {
     this.#options = options;
@@ -56,35 +59,54 @@ export class EfsAdmission implements Admission {
     options.fileSystems.onChange(again);
     options.network.onChange(() => {
       for (const grant of this.#live) if (this.#refuses(grant.ends)) grant.cut();
+      this.#letThrough();
     });
   }
 
-  arrives(ends: ConnectionEnds): "hold" | "serve" {
-    return this.#refuses(ends) ? "hold" : "serve";
+  arrives(connection: ArrivingConnection): "hold" | "serve" {
+    if (!this.#refuses(connection)) return "serve";
+    this.#held.add(connection);
+    if (this.#held.size > heldSweep) this.#letThrough();
+    return "hold";
   }
 
-  /** Whether the security groups let nothing through; recorded where they don't. */
-  #refuses(ends: ConnectionEnds): boolean {
-    const { network, fileSystems, connections, clock } = this.#options;
-    const sourceAddress = plainAddress(ends.remoteAddress);
-    const passage = network.passes({
-      sourceAddress,
+  /** Serves those whose way is open now, and forgets those that have given up. */
+  #letThrough(): void {
+    for (const held of this.#held) {
+      if (!held.isOver && !this.#passage(held).passes) continue;
+      this.#held.delete(held);
+      held.serve();
+    }
+  }
+
+  #passage(ends: ConnectionEnds): Passage {
+    return this.#options.network.passes({
+      sourceAddress: plainAddress(ends.remoteAddress),
       destinationAddress: ends.localAddress,
       protocol: "tcp",
       // The port that clients of AWS use, whatever this machine had free.
       destinationPort: nfsPort,
     });
+  }
+
+  /** Whether the security groups let nothing through; recorded where they don't. */
+  #refuses(ends: ConnectionEnds): boolean {
+    const { fileSystems, connections, clock } = this.#options;
+    const sourceAddress = plainAddress(ends.remoteAddress);
+    const passage = this.#passage(ends);
     if (passage.passes) return false;
     const target = fileSystems.targetAt(ends.localAddress);
     const { blockedBy, securityGroupIds } = passage;
     const side = blockedBy === "ingress" ? "the mount target" : "the client";
     connections.add({
+      connection: undefined,
       atMs: clock.nowMs(),
       event: "Refused",
       sourceAddress,
       mountTargetAddress: ends.localAddress,
       mountTargetId: target?.mountTargetId,
       fileSystemId: target?.fileSystemId,
+      fileSystemArn: target && fileSystemArn(target.fileSystemId, this.#options),
       accessPointId: undefined,
       secure: false,
       principal: "*",
@@ -105,6 +127,8 @@ export class EfsAdmission implements Admission {
 }
 
 const nfsPort = 2049;
+/** Held connections beyond which those that have given up are looked for. */
+const heldSweep = 2048;
 
 interface ClientDecisions {
   readonly mount: Decision;
@@ -121,6 +145,7 @@ class LiveGrant implements ConnectionGrant {
   readonly #authentication: Authentication;
   readonly #fileSystemId: string | undefined;
   readonly #mountTargetId: string | undefined;
+  readonly #number: number;
   #accessPoint: AccessPointRecord | undefined;
   permissions = { mount: false, write: false, root: false };
   #recorded = "";
@@ -132,6 +157,7 @@ class LiveGrant implements ConnectionGrant {
   ) {
     this.#options = options;
     this.#facts = facts;
+    this.#number = options.connections.next();
     this.#ended = calls.ended;
     this.cut = calls.cut;
     const target = options.fileSystems.targetAt(facts.localAddress);
@@ -178,6 +204,7 @@ class LiveGrant implements ConnectionGrant {
   }
 
   closed(): void {
+    this.#options.connections.closed(this.#number);
     this.#ended();
   }
 
@@ -261,13 +288,16 @@ class LiveGrant implements ConnectionGrant {
     const state = `${mount} ${write} ${root} ${reason}`;
     if (event === "UpdateClientConnection" && state === this.#recorded) return;
     this.#recorded = state;
+    const fileSystemId = this.#fileSystemId;
     this.#options.connections.add({
+      connection: this.#number,
       atMs: this.#options.clock.nowMs(),
       event,
       sourceAddress: plainAddress(this.#facts.remoteAddress),
       mountTargetAddress: this.#facts.localAddress,
       mountTargetId: this.#mountTargetId,
-      fileSystemId: this.#fileSystemId,
+      fileSystemId,
+      fileSystemArn: fileSystemId && fileSystemArn(fileSystemId, this.#options),
       accessPointId: this.#authentication.accessPointId,
       secure: this.#facts.secure,
       principal: principalArn(this.#authentication.principal),

@@ -2,7 +2,9 @@ import { type Operation, operation, type Service } from "../contracts/service.ts
 
 /** Whatever there is to tell about connections; the shape is `cloud/efs`'s. */
 export interface ConnectionList {
+  /** The latest events, and the latest of each connection that is open. */
   list(): readonly unknown[];
+  open(): readonly unknown[];
 }
 
 const operationKind = 9;
@@ -18,7 +20,14 @@ const schemas = {
     "ListConnections",
     0,
     empty,
-    [structureKind, "mooring", "ListConnectionsResponse", 0, ["connections"], [documentKind]],
+    [
+      structureKind,
+      "mooring",
+      "ListConnectionsResponse",
+      0,
+      ["connections", "open"],
+      [documentKind, documentKind],
+    ],
   ],
 };
 
@@ -27,7 +36,7 @@ export function mooringService(connections: ConnectionList): Service {
   const operations: Record<string, Operation> = {
     ListConnections: operation({
       authorize: () => ({ action: "ListConnections", resource: "*" }),
-      handle: () => ({ connections: connections.list() }),
+      handle: () => ({ connections: connections.list(), open: connections.open() }),
     }),
   };
   return {

@@ -9,9 +9,10 @@ import type { Failure } from "../../files/failure.ts";
 export interface Admission {
   /**
    * Asked when a connection arrives, before a byte is read. "hold" keeps it open and mute until
-   * the peer gives up, which is how a closed security group looks to a client.
+   * the peer gives up, which is how a closed security group looks to a client, or until `serve` is
+   * called, as a peer gets through that goes on knocking when the group is opened.
    */
-  arrives(end: ConnectionEnds): "hold" | "serve";
+  arrives(connection: ArrivingConnection): "hold" | "serve";
   /**
    * Asked once the first byte (plain) or the TLS handshake is there. The grant is live: its
    * members change when policies, access points or roles do, and the server reads them anew for
@@ -27,6 +28,12 @@ export interface ConnectionEnds {
   /** The mount target's address. */
   readonly localAddress: string;
   readonly localPort: number;
+}
+
+export interface ArrivingConnection extends ConnectionEnds {
+  /** The peer has given up. */
+  readonly isOver: boolean;
+  serve(): void;
 }
 
 export interface ConnectionFacts extends ConnectionEnds {

@@ -35,6 +35,8 @@ export const idleOwnersLimit = 4096;
 export const tagLimit = 1024;
 /** Connections that a closed security group holds without an answer. */
 export const heldConnectionsLimit = 1024;
+/** Bytes that each of them may say: a peer waits for the answer to its first request. */
+export const heldBytesLimit = 64 * 1024;
 /** Bytes that the socket is given to read into, at least. */
 export const readSpace = 64 * 1024;
 /** Bytes of an output buffer that is kept for the next replies. */

@@ -7,6 +7,7 @@ import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
 import type { Admission, ConnectionEnds, ConnectionFacts } from "./admission.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
+import { HeldConnection } from "./held-connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
 import type { ClientRecords } from "./state/client-records.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
@@ -108,10 +109,15 @@ export class NfsServer {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     if (!remoteAddress || !remotePort || !localAddress || !localPort) return;
     const ends = { remoteAddress, remotePort, localAddress, localPort };
-    if (this.#options.admission.arrives(ends) === "hold") {
-      this.#hold(socket);
-      return;
-    }
+    const held = new HeldConnection(socket, ends, () => {
+      this.#held -= 1;
+      this.#serve(socket, ends);
+    });
+    if (this.#options.admission.arrives(held) === "hold") this.#hold(held, socket);
+    else this.#serve(socket, ends);
+  }
+
+  #serve(socket: Socket, ends: ConnectionEnds): void {
     socket.setTimeout(silenceMs, () => socket.destroy());
     socket.once("data", (first: Buffer) => {
       socket.pause();
@@ -134,16 +140,16 @@ export class NfsServer {
   }
 
   /** Mute, as a closed port behind a security group is; the peer gives up by itself. */
-  #hold(socket: Socket): void {
+  #hold(held: HeldConnection, socket: Socket): void {
     if (this.#held >= heldConnectionsLimit) {
       socket.destroy();
       return;
     }
     this.#held += 1;
     socket.on("close", () => {
-      this.#held -= 1;
+      if (held.isHeld) this.#held -= 1;
     });
-    socket.resume();
+    held.hold();
   }
 
   #secure(socket: Socket, ends: ConnectionEnds): void {
