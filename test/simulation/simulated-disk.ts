@@ -2,7 +2,7 @@
 // survives a crash whole, torn at any byte, or not at all.
 import type { SeededRandom } from "../../src/base/random.ts";
 
-type Change =
+export type Change =
   | { readonly kind: "write"; readonly offset: number; readonly bytes: Buffer }
   | { readonly kind: "truncate"; readonly length: number };
 
@@ -54,7 +54,7 @@ export class SimulatedFile {
   }
 }
 
-function surviving(change: Change, random: SeededRandom): Change | undefined {
+export function surviving(change: Change, random: SeededRandom): Change | undefined {
   const fate = random.below(4);
   if (fate === 0) return undefined;
   if (fate === 1 || change.kind === "truncate") return change;
