@@ -6,47 +6,34 @@ import type { Log } from "../base/log.ts";
 import type { NfsClient } from "../nfs/client/nfs-client.ts";
 import type { FileHandle } from "../nfs/client/compound.ts";
 import type { NewFileType } from "../nfs/client/names-client.ts";
-import type { OpenFile } from "../nfs/client/open-file.ts";
-import type { RemoteFile } from "../nfs/client/results.ts";
 import {
   InitFlag,
   InitFlag2,
   Opcode,
-  openToRun,
   protocolMajor,
   protocolMinor,
   SetAttribute,
-  writeFromCache,
 } from "../wire/fuse/protocol.ts";
-import {
-  DirectoryReply,
-  encodeAttributes,
-  encodeEntry,
-  encodeInit,
-  encodeOpen,
-  encodeWritten,
-} from "../wire/fuse/reply.ts";
+import { encodeInit, encodeOpen } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
-import { Access, ShareAccess } from "../wire/nfs4/operations.ts";
+import { Access, FileTypeNumber, ShareAccess } from "../wire/nfs4/operations.ts";
 import type { AuthSys } from "../wire/rpc/message.ts";
 import { CallerGroups } from "./caller-groups.ts";
-import {
-  accessOf,
-  directoryType,
-  fuseAttributes,
-  openFlags,
-  settable,
-  statfs,
-} from "./conversions.ts";
+import { accessOf, settable, statfs } from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
-import { errnoOf, RefusedWith } from "./errno.ts";
-import { backgroundRequests, requestPages, transferBytes, validitySeconds } from "./limits.ts";
+import { DirectoryListings } from "./directory-listings.ts";
+import { RefusedWith } from "./errno.ts";
+import { FileOperations, type OpenedFile } from "./file-operations.ts";
+import { KernelView } from "./kernel-view.ts";
+import { backgroundRequests, requestPages, transferBytes } from "./limits.ts";
 import { LockForwarding } from "./lock-forwarding.ts";
 import { type FuseNode, FuseNodes } from "./nodes.ts";
+import { PendingRequests } from "./pending-requests.ts";
 
 export interface BridgeOptions {
   readonly client: NfsClient;
   readonly root: FileHandle;
+  readonly device: FuseDevice;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -54,23 +41,21 @@ export interface BridgeOptions {
 type Handler = (request: FuseRequest) => Promise<Uint8Array | undefined>;
 
 const { errno } = system;
-const validity = { seconds: validitySeconds };
-/** Who opens a name gets the file that has it now, which only the server knows. */
-const fileValidity = { seconds: validitySeconds, nameSeconds: 0 };
 const initFlags =
   InitFlag.asyncRead |
   InitFlag.posixLocks |
   InitFlag.bigWrites |
   InitFlag.flockLocks |
-  InitFlag.autoInvalidateData |
   InitFlag.readdirPlus |
   InitFlag.readdirPlusAuto |
   InitFlag.parallelDirectoryOperations |
   // The server clears the set-id bits: the kernel would do it as the writer, who may not chmod.
   InitFlag.handleKillPriv |
   InitFlag.maxPages |
+  InitFlag.cacheSymlinks |
+  // The kernel would drop a file's pages after each write of its own.
+  InitFlag.explicitInvalidateData |
   InitFlag.extended;
-const initFlags2 = InitFlag2.directIoAllowMmap;
 const fileTypes: ReadonlyMap<number, NewFileType> = new Map([
   [0o010000, "fifo"],
   [0o140000, "socket"],
@@ -83,57 +68,70 @@ const fileTypes: ReadonlyMap<number, NewFileType> = new Map([
  */
 export class FuseBridge {
   readonly #client: NfsClient;
-  readonly #log: Log;
+  readonly #device: FuseDevice;
   readonly #nodes: FuseNodes;
+  readonly #view: KernelView;
+  readonly #pending: PendingRequests;
+  readonly #files: FileOperations;
+  readonly #listings: DirectoryListings;
   readonly #groups: CallerGroups;
   readonly #locks: LockForwarding;
-  readonly #files = new Map<number, OpenFile>();
-  #lastFile = 0;
-  #device: FuseDevice | undefined;
   readonly #handlers: ReadonlyMap<number, Handler>;
 
-  constructor({ client, root, clock, log }: BridgeOptions) {
+  constructor({ client, root, device, clock, log }: BridgeOptions) {
     this.#client = client;
-    this.#log = log;
+    this.#device = device;
     this.#nodes = new FuseNodes(root);
+    this.#view = new KernelView(this.#nodes, client, device, clock);
+    this.#pending = new PendingRequests({
+      device,
+      clock,
+      log,
+      isUp: () => client.isUp,
+      unwanted: (request, payload) => this.#undo(request, payload),
+    });
+    const [view, pending] = [this.#view, this.#pending];
+    this.#files = new FileOperations({ client, view, device, pending, clock });
+    this.#listings = new DirectoryListings(client, view, clock);
     this.#groups = new CallerGroups(clock);
     this.#locks = new LockForwarding({
-      client,
+      locks: client.locks,
       clock,
-      locked: async (nodeId) => this.#device?.invalidate(nodeId),
-      unlocking: (open) => this.#commitFile(open.handle),
+      locking: async ({ node }) => node.writes?.settle(),
+      locked: ({ node }, change) => view.locked(node, change),
+      unlocking: ({ open }) => this.#files.commitFile(open.handle),
     });
     this.#handlers = this.#table();
   }
 
-  serve(device: FuseDevice): void {
-    this.#device = device;
-    device.serve((request) => {
-      if (this.#takeUnanswered(request)) {
-        device.done(request);
-        return;
-      }
-      const handler = this.#handlers.get(request.opcode);
-      if (handler === undefined) {
-        device.reply(request.unique, errno.ENOSYS);
-        device.done(request);
-        return;
-      }
-      handler(request).then(
-        (payload) => {
-          device.reply(request.unique, 0, payload);
-          device.done(request);
-        },
-        (error: unknown) => this.#fail(device, request, error),
-      );
-    });
+  serve(): void {
+    this.#device.serve((request) => this.#take(request));
   }
 
-  #fail(device: FuseDevice, request: FuseRequest, error: unknown): void {
-    const { opcode, nodeId } = request;
-    this.#log.debug({ opcode, nodeId, error: String(error) }, "a file operation failed");
-    device.reply(request.unique, errnoOf(error));
-    device.done(request);
+  #take(request: FuseRequest): void {
+    const { opcode } = request;
+    if (this.#takeUnanswered(request)) {
+      this.#device.done(request);
+      return;
+    }
+    const pending = this.#pending;
+    pending.begin(request);
+    try {
+      if (opcode === Opcode.READ) return this.#files.read(request);
+      if (opcode === Opcode.WRITE) return this.#files.write(request);
+    } catch (error) {
+      pending.fail(request, error);
+      return;
+    }
+    const handler = this.#handlers.get(opcode);
+    if (handler === undefined) {
+      pending.fail(request, new RefusedWith(errno.ENOSYS));
+      return;
+    }
+    handler(request).then(
+      (payload) => pending.succeed(request, payload),
+      (error: unknown) => pending.fail(request, error),
+    );
   }
 
   #takeUnanswered(request: FuseRequest): boolean {
@@ -171,27 +169,19 @@ export class FuseBridge {
       [Opcode.LINK, (request) => this.#link(request)],
       [Opcode.OPEN, (request) => this.#open(request)],
       [Opcode.CREATE, (request) => this.#create(request)],
-      [Opcode.READ, (request) => this.#read(request)],
-      [Opcode.WRITE, (request) => this.#write(request)],
       [Opcode.FLUSH, (request) => this.#flush(request)],
       [Opcode.FSYNC, (request) => this.#commit(request)],
       [Opcode.RELEASE, (request) => this.#release(request)],
       [Opcode.STATFS, async () => statfs],
       [Opcode.ACCESS, (request) => this.#access(request)],
       [Opcode.OPENDIR, (request) => this.#openDirectory(request)],
-      [Opcode.RELEASEDIR, async () => undefined],
+      [Opcode.RELEASEDIR, async (request) => this.#listings.release(request.uint64(0))],
       [Opcode.FSYNCDIR, async () => undefined],
       [Opcode.READDIR, (request) => this.#readDirectory(request, false)],
       [Opcode.READDIRPLUS, (request) => this.#readDirectory(request, true)],
-      [Opcode.GETLK, async (request) => this.#locks.test(request, this.#file(request.uint64(0)))],
-      [
-        Opcode.SETLK,
-        async (request) => this.#locks.set(request, this.#file(request.uint64(0)), false),
-      ],
-      [
-        Opcode.SETLKW,
-        async (request) => this.#locks.set(request, this.#file(request.uint64(0)), true),
-      ],
+      [Opcode.GETLK, async (request) => this.#locks.test(request, this.#file(request))],
+      [Opcode.SETLK, async (request) => this.#locks.set(request, this.#file(request), false)],
+      [Opcode.SETLKW, async (request) => this.#locks.set(request, this.#file(request), true)],
     ];
     return new Map(handlers);
   }
@@ -200,12 +190,13 @@ export class FuseBridge {
     if (request.uint32(0) !== protocolMajor || request.uint32(4) < protocolMinor) {
       throw new RefusedWith(errno.EPROTO);
     }
+    const isExtended = (request.uint32(12) & InitFlag.extended) !== 0;
     return encodeInit({
       major: protocolMajor,
       minor: protocolMinor,
       readAheadBytes: transferBytes,
       flags: initFlags & request.uint32(12),
-      flags2: initFlags2 & request.uint32(16),
+      flags2: isExtended ? InitFlag2.directIoAllowMmap & request.uint32(16) : 0,
       background: backgroundRequests,
       writeBytes: transferBytes,
       pages: requestPages,
@@ -214,31 +205,45 @@ export class FuseBridge {
 
   async #lookup(request: FuseRequest): Promise<Uint8Array> {
     const directory = this.#node(request.nodeId);
-    const { names } = this.#client;
-    const file = await names.lookup(this.#caller(request), directory.handle, request.name(0));
-    return this.#entry(file);
+    const name = request.name(0);
+    const caller = this.#caller(request);
+    if (this.#view.isMissed(directory, name)) {
+      const held = await this.#files.lookAndHold(caller, directory, name);
+      if (held !== undefined) return held;
+    }
+    const file = await this.#client.names.lookup(caller, directory.handle, name);
+    return this.#view.entry(caller, file, { directory, name });
   }
 
   async #getAttributes(request: FuseRequest): Promise<Uint8Array> {
-    const { handle } = this.#node(request.nodeId);
-    const attributes = await this.#client.names.getAttributes(this.#caller(request), handle);
-    return encodeAttributes(fuseAttributes(attributes), validity);
+    const node = this.#node(request.nodeId);
+    const caller = this.#caller(request);
+    if (node.writes !== undefined) await node.writes.settle();
+    const begun = node.changesBegun;
+    const attributes = await this.#client.names.getAttributes(caller, node.handle);
+    return this.#view.attributes(node, attributes, begun);
   }
 
   async #setAttributes(request: FuseRequest): Promise<Uint8Array> {
     const hasFile = (request.uint32(0) & SetAttribute.fileHandle) !== 0;
-    const open = hasFile ? this.#files.get(request.uint64(8)) : undefined;
+    const open = hasFile ? this.#files.find(request.uint64(8))?.open : undefined;
     const writable = open !== undefined && (open.access & ShareAccess.write) !== 0;
-    const { handle } = this.#node(request.nodeId);
+    const node = this.#node(request.nodeId);
+    const caller = this.#caller(request);
+    const wanted = settable(request);
     // Written again after a crash, earlier bytes would undo a new size or time.
-    await this.#commitFile(handle);
-    const attributes = await this.#client.names.setAttributes(
-      this.#caller(request),
-      handle,
-      settable(request),
-      writable ? open : undefined,
-    );
-    return encodeAttributes(fuseAttributes(attributes), validity);
+    await this.#files.commitFile(node.handle);
+    const { attributes } = await node.changing(async () => {
+      const { names } = this.#client;
+      const set = await names.setAttributes(
+        caller,
+        node.handle,
+        wanted,
+        writable ? open : undefined,
+      );
+      return { ...set, after: set.attributes.change };
+    });
+    return this.#view.attributes(node, attributes, node.changesBegun);
   }
 
   async #readLink(request: FuseRequest): Promise<Uint8Array> {
@@ -264,10 +269,11 @@ export class FuseBridge {
     if (type !== undefined) return this.#make(request, name, type, mode & 0o7777);
     if (format !== 0o100000 && format !== 0) throw new RefusedWith(errno.EPERM);
     const how = { mode: mode & 0o7777, access: ShareAccess.write, exclusive: true };
-    const { handle } = this.#node(request.nodeId);
-    const made = await this.#client.createFile(this.#caller(request), handle, name, how);
+    const directory = this.#node(request.nodeId);
+    const caller = this.#caller(request);
+    const made = await this.#client.createFile(caller, directory.handle, name, how);
     await this.#client.closeFile(made.open);
-    return this.#entry(made.file);
+    return this.#view.entry(caller, made.file, { directory, name });
   }
 
   async #make(
@@ -277,18 +283,17 @@ export class FuseBridge {
     mode: number,
     target?: string,
   ): Promise<Uint8Array> {
-    const { handle } = this.#node(request.nodeId);
-    const { names } = this.#client;
+    const directory = this.#node(request.nodeId);
     const caller = this.#caller(request);
-    return this.#entry(await names.create(caller, handle, name, type, mode, target));
+    const { names } = this.#client;
+    const file = await names.create(caller, directory.handle, name, type, mode, target);
+    return this.#view.entry(caller, file, { directory, name });
   }
 
   /** The kernel has looked the name up and knows what it is; REMOVE takes both kinds. */
   async #remove(request: FuseRequest): Promise<undefined> {
     const { handle } = this.#node(request.nodeId);
-    const caller = this.#caller(request);
-    const name = request.name(0);
-    await this.#client.names.remove(caller, handle, name);
+    await this.#client.names.remove(this.#caller(request), handle, request.name(0));
     return undefined;
   }
 
@@ -304,175 +309,98 @@ export class FuseBridge {
   }
 
   async #link(request: FuseRequest): Promise<Uint8Array> {
-    const file = this.#node(request.uint64(0));
+    const { handle } = this.#node(request.uint64(0));
     const directory = this.#node(request.nodeId).handle;
     const caller = this.#caller(request);
-    const { names } = this.#client;
-    const attributes = await names.link(caller, file.handle, directory, request.name(8));
-    return this.#entry({ handle: file.handle, attributes });
+    const attributes = await this.#client.names.link(caller, handle, directory, request.name(8));
+    return this.#view.entry(caller, { handle, attributes });
   }
 
   async #open(request: FuseRequest): Promise<Uint8Array> {
     const node = this.#node(request.nodeId);
-    const flags = request.uint32(0);
-    if (node.listed) {
-      // The kernel looks the name up and comes again: another file may have it by now.
-      node.listed = false;
-      throw new RefusedWith(errno.ESTALE);
-    }
-    const toRun = (flags & openToRun) !== 0;
-    const caller = this.#caller(request);
-    const open = await this.#client.open(caller, node.handle, accessOf(flags), toRun);
-    return encodeOpen(this.#keep(open), openFlags(flags));
+    return this.#files.open(this.#caller(request), node, request.uint32(0));
   }
 
   async #create(request: FuseRequest): Promise<Uint8Array> {
     const flags = request.uint32(0);
-    const directory = this.#node(request.nodeId).handle;
-    const made = await this.#client.createFile(this.#caller(request), directory, request.name(16), {
+    const directory = this.#node(request.nodeId);
+    const name = request.name(16);
+    const caller = this.#caller(request);
+    const { open, file } = await this.#client.createFile(caller, directory.handle, name, {
       mode: request.uint32(4) & 0o7777,
       access: accessOf(flags),
       exclusive: (flags & constants.O_EXCL) !== 0,
+      truncate: (flags & constants.O_TRUNC) !== 0,
     });
-    return Buffer.concat([
-      this.#entry(made.file),
-      encodeOpen(this.#keep(made.open), openFlags(flags)),
-    ]);
-  }
-
-  async #read(request: FuseRequest): Promise<Uint8Array> {
-    const open = this.#file(request.uint64(0));
-    const offset = request.uint64(8);
-    const length = request.uint32(16);
-    const first = await this.#client.read(open, offset, length);
-    if (first.length === length || first.length === 0) return first;
-    // Short answers are the end of the file, or a server that gives less at a time.
-    const rest = await this.#client.read(open, offset + first.length, length - first.length);
-    return rest.length === 0 ? first : Buffer.concat([first, rest]);
-  }
-
-  async #write(request: FuseRequest): Promise<Uint8Array> {
-    const open = this.#file(request.uint64(0));
-    const bytes = request.data(40, request.uint32(16));
-    const offset = request.uint64(8);
-    const flags = request.uint32(32);
-    const stable = (flags & constants.O_DSYNC) !== 0;
-    const isCached = (request.uint32(20) & writeFromCache) !== 0;
-    if ((flags & constants.O_APPEND) === 0 || isCached) {
-      await this.#client.write(open, offset, bytes, stable);
-      return encodeWritten(bytes.length);
-    }
-    const appended = await this.#client.append(open, offset, bytes, stable);
-    // The kernel has the bytes, or the end, where it thought that the file ended.
-    if (appended.offset !== offset) void this.#device?.invalidate(request.nodeId);
-    return encodeWritten(appended.written);
+    const entry = await this.#view.entry(caller, file, { directory, name });
+    const node = this.#view.find(file.handle)!;
+    return Buffer.concat([entry, this.#files.keep(node, open, flags)]);
   }
 
   /** close(2): others see the contents from here on; the process's locks go. */
   async #flush(request: FuseRequest): Promise<undefined> {
-    const open = this.#file(request.uint64(0));
     const lockOwner = request.bigUint64(16);
-    await this.#client.commit(open);
-    await this.#locks.releaseOwner(lockOwner, request.nodeId);
+    try {
+      await this.#files.flush(this.#file(request));
+    } finally {
+      await this.#locks.releaseOwner(lockOwner, request.nodeId);
+    }
     return undefined;
   }
 
   async #commit(request: FuseRequest): Promise<undefined> {
-    await this.#commitFile(this.#file(request.uint64(0)).handle);
+    await this.#files.commit(this.#file(request));
     return undefined;
-  }
-
-  /** fsync(2) covers what was written through any descriptor. */
-  async #commitFile(handle: FileHandle): Promise<void> {
-    for (const open of this.#files.values()) {
-      if (open.written.length === 0) continue;
-      if (Buffer.compare(open.handle, handle) === 0) await this.#client.commit(open);
-    }
   }
 
   async #release(request: FuseRequest): Promise<undefined> {
     const number = request.uint64(0);
-    const open = this.#file(number);
-    this.#files.delete(number);
-    this.#locks.forgetFile(open);
-    try {
-      await this.#client.commit(open);
-    } finally {
-      await this.#client.closeFile(open);
-    }
+    this.#locks.forgetFile(this.#files.get(number));
+    await this.#files.release(number);
     return undefined;
   }
 
   async #access(request: FuseRequest): Promise<undefined> {
     const mask = request.uint32(0);
     const { handle } = this.#node(request.nodeId);
-    const caller = this.#caller(request);
-    const attributes = await this.#client.names.getAttributes(caller, handle);
-    const isDirectory = directoryType(attributes) === 4;
+    const { names } = this.#client;
+    const { granted, attributes } = await names.access(this.#caller(request), handle, everyAccess);
     let wanted = 0;
     if (mask & 4) wanted |= Access.read;
     if (mask & 2) wanted |= Access.modify;
+    const isDirectory = attributes.type === FileTypeNumber.directory;
     if (mask & 1) wanted |= isDirectory ? Access.lookup : Access.execute;
-    await this.#require(request, wanted);
+    if ((wanted & ~granted) !== 0) throw new RefusedWith(errno.EACCES);
     return undefined;
   }
 
-  async #require(request: FuseRequest, wanted: number): Promise<void> {
-    const { handle } = this.#node(request.nodeId);
-    const granted = await this.#client.names.access(this.#caller(request), handle, wanted);
-    if ((wanted & ~granted) !== 0) throw new RefusedWith(errno.EACCES);
-  }
-
+  /** The kernel leaves it to us whether the user may list it. */
   async #openDirectory(request: FuseRequest): Promise<Uint8Array> {
-    await this.#require(request, Access.read);
-    return encodeOpen(0);
+    const directory = this.#node(request.nodeId);
+    if (!directory.isReadByAll) {
+      const { names } = this.#client;
+      const caller = this.#caller(request);
+      const { granted } = await names.access(caller, directory.handle, Access.read);
+      if (granted === 0) throw new RefusedWith(errno.EACCES);
+    }
+    return encodeOpen(this.#listings.open());
   }
 
   async #readDirectory(request: FuseRequest, plus: boolean): Promise<Uint8Array> {
     const directory = this.#node(request.nodeId);
-    const offset = request.uint64(8);
-    const size = request.uint32(16);
-    const reply = new DirectoryReply(size);
-    if (offset < 1) reply.add(".", 1, 1, 4, plus ? noEntry : undefined);
-    if (offset < 2) reply.add("..", 1, 2, 4, plus ? noEntry : undefined);
-    const caller = this.#caller(request);
-    const cookie = offset <= 2 ? 0 : offset;
-    const wanted = Math.max(size, 4096) * 2;
-    const { entries } = await this.#client.names.readDirectory(
-      caller,
-      directory.handle,
-      cookie,
-      Math.min(wanted, transferBytes / 4),
-    );
-    for (const { name, cookie: next, file } of entries) {
-      const attributes = fuseAttributes(file.attributes);
-      const type = directoryType(file.attributes);
-      if (!plus) {
-        if (!reply.add(name, attributes.inode, next, type)) break;
-        continue;
-      }
-      const node = this.#nodes.remember(file.handle);
-      node.listed = true;
-      const entry = { nodeId: node.id, attributes, validity };
-      if (reply.add(name, attributes.inode, next, type, entry)) continue;
-      this.#nodes.forget(node.id, 1);
-      break;
-    }
-    return reply.bytes();
+    return this.#listings.read(request, this.#caller(request), directory, plus);
   }
 
-  #entry(file: RemoteFile): Buffer {
-    const node = this.#nodes.remember(file.handle);
-    node.listed = false;
-    const isDirectory = directoryType(file.attributes) === 4;
-    const how = isDirectory ? validity : fileValidity;
-    return encodeEntry(node.id, fuseAttributes(file.attributes), how);
-  }
-
-  #keep(open: OpenFile): number {
-    this.#lastFile += 1;
-    this.#files.set(this.#lastFile, open);
-    return this.#lastFile;
+  /** Nobody took the answer: the kernel won't close or forget what it doesn't know of. */
+  #undo({ opcode }: FuseRequest, payload: Uint8Array | undefined): void {
+    if (payload === undefined) return;
+    const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length);
+    const isCreate = opcode === Opcode.CREATE;
+    if (!isCreate && opcode !== Opcode.OPEN) return;
+    const openedAt = isCreate ? payload.length - encodeOpen(0).length : 0;
+    const number = Number(bytes.readBigUInt64LE(openedAt));
+    this.#files.release(number).catch(() => {});
+    if (isCreate) this.#nodes.forget(Number(bytes.readBigUInt64LE(0)), 1);
   }
 
   #node(id: number): FuseNode {
@@ -481,10 +409,8 @@ export class FuseBridge {
     return node;
   }
 
-  #file(number: number): OpenFile {
-    const open = this.#files.get(number);
-    if (open === undefined) throw new RefusedWith(errno.EBADF);
-    return open;
+  #file(request: FuseRequest): OpenedFile {
+    return this.#files.get(request.uint64(0));
   }
 
   #caller(request: FuseRequest): AuthSys {
@@ -493,22 +419,4 @@ export class FuseBridge {
   }
 }
 
-/** A directory entry without a node: READDIRPLUS's "." and "..". */
-const noEntry = {
-  nodeId: 0,
-  validity,
-  attributes: fuseAttributes({
-    type: 2,
-    change: 0,
-    size: 0,
-    fileId: 0,
-    mode: 0,
-    links: 0,
-    owner: "0",
-    ownerGroup: "0",
-    spaceUsed: 0,
-    accessTime: { seconds: 0, nanoseconds: 0 },
-    metadataTime: { seconds: 0, nanoseconds: 0 },
-    modifyTime: { seconds: 0, nanoseconds: 0 },
-  }),
-};
+const everyAccess = Access.read | Access.lookup | Access.modify | Access.execute;

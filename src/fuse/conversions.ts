@@ -69,7 +69,9 @@ export function accessOf(flags: number): number {
 
 /** Where appended bytes go only the server knows: they don't pass the kernel's cache. */
 export function openFlags(flags: number): number {
-  return (flags & constants.O_APPEND) === 0 ? 0 : OpenFlag.directIo;
+  const isAppended = (flags & constants.O_APPEND) !== 0 && accessOf(flags) !== ShareAccess.read;
+  const how = OpenFlag.keepCache | OpenFlag.parallelDirectWrites;
+  return isAppended ? how | OpenFlag.directIo : how;
 }
 
 /** What `df` shows on every EFS: 8 EiB (facts §2.4). */

@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
-import { close, openSync, writev, writevSync } from "node:fs";
+import { close, openSync, writeSync, writev, writevSync } from "node:fs";
 
 import type { Log } from "../base/log.ts";
 import { Notification, replyHeaderLength } from "../wire/fuse/protocol.ts";
 import { encodeInvalidation } from "../wire/fuse/reply.ts";
 import { FuseRequest } from "../wire/fuse/request.ts";
+import { shortReplyBytes } from "./limits.ts";
 import { RequestBuffers } from "./request-buffers.ts";
 import { readRequests, type RequestSource } from "./request-source.ts";
 
@@ -13,6 +14,8 @@ export class FuseDevice {
   readonly #descriptor: number;
   readonly #log: Log;
   readonly #buffers = new RequestBuffers();
+  /** A reply that is short enough is put together here. */
+  readonly #message = Buffer.allocUnsafeSlow(shortReplyBytes);
   #source: RequestSource | undefined;
   #ended = false;
   #invalidating: Promise<void> = Promise.resolve();
@@ -47,8 +50,8 @@ export class FuseDevice {
   }
 
   /**
-   * Hands each request over. Its bytes stay as they are until `done` is called for it, which has to
-   * be once, or never where they were kept.
+   * Hands each request over. Its bytes stay as they are until `done` is called for it, or, where it
+   * was kept, until its buffer is given back.
    */
   serve(handle: (request: FuseRequest) => void): void {
     this.#source = readRequests(this.#descriptor, this.#buffers, {
@@ -58,20 +61,31 @@ export class FuseDevice {
   }
 
   done(request: FuseRequest): void {
-    this.#buffers.giveBack(request.buffer);
+    if (request.isKept) this.#buffers.keep();
+    else this.#buffers.giveBack(request.buffer);
   }
 
-  /** For bytes of a request that was never done with. */
+  /** The buffer of a request that was kept. */
   giveBack(buffer: Buffer): void {
-    this.#buffers.giveBack(buffer);
+    this.#buffers.giveBackKept(buffer);
   }
 
   /** `error` is a positive errno, 0 for success. */
-  reply(unique: bigint, error: number, payload?: Uint8Array): void {
+  reply(request: FuseRequest, error: number, payload: Uint8Array = nothing): void {
+    this.#write(request.uniqueLow, request.uniqueHigh, -error, payload);
+  }
+
+  #write(uniqueLow: number, uniqueHigh: number, error: number, payload: Uint8Array): void {
     if (this.#ended) return;
-    const header = encodeHeader(unique, -error, payload?.length ?? 0);
+    const message = this.#message;
+    encodeHeader(message, uniqueLow, uniqueHigh, error, payload.length);
     try {
-      writevSync(this.#descriptor, payload === undefined ? [header] : [header, payload]);
+      if (payload.length <= message.length - replyHeaderLength) {
+        message.set(payload, replyHeaderLength);
+        writeSync(this.#descriptor, message, 0, replyHeaderLength + payload.length);
+      } else {
+        writevSync(this.#descriptor, [message.subarray(0, replyHeaderLength), payload]);
+      }
     } catch (failure) {
       // ENOENT: the request was interrupted or aborted and nobody waits for it any more.
       const { code } = failure as NodeJS.ErrnoException;
@@ -81,7 +95,8 @@ export class FuseDevice {
 
   /** Makes the kernel ask for a file's attributes before it uses them again. */
   invalidateAttributes(nodeId: number): void {
-    this.reply(0n, -Notification.invalidateInode, encodeInvalidation(nodeId, "attributes"));
+    const payload = encodeInvalidation(nodeId, "attributes");
+    this.#write(0, 0, Notification.invalidateInode, payload);
   }
 
   /**
@@ -91,7 +106,8 @@ export class FuseDevice {
    */
   invalidate(nodeId: number): Promise<void> {
     const payload = encodeInvalidation(nodeId, "all");
-    const header = encodeHeader(0n, Notification.invalidateInode, payload.length);
+    const header = Buffer.alloc(replyHeaderLength);
+    encodeHeader(header, 0, 0, Notification.invalidateInode, payload.length);
     this.#invalidating = this.#invalidating.then(
       () =>
         new Promise((resolve) => {
@@ -118,13 +134,20 @@ export class FuseDevice {
   }
 }
 
+const nothing = Buffer.alloc(0);
+
 /** struct fuse_out_header. */
-function encodeHeader(unique: bigint, error: number, payloadLength: number): Buffer {
-  const header = Buffer.allocUnsafe(replyHeaderLength);
-  header.writeUInt32LE(replyHeaderLength + payloadLength, 0);
-  header.writeInt32LE(error, 4);
-  header.writeBigUInt64LE(unique, 8);
-  return header;
+function encodeHeader(
+  into: Buffer,
+  uniqueLow: number,
+  uniqueHigh: number,
+  error: number,
+  payloadLength: number,
+): void {
+  into.writeUInt32LE(replyHeaderLength + payloadLength, 0);
+  into.writeInt32LE(error, 4);
+  into.writeUInt32LE(uniqueLow, 8);
+  into.writeUInt32LE(uniqueHigh, 12);
 }
 
 /** Runs a system command; throws with what it printed. */

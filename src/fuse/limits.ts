@@ -25,3 +25,27 @@ export const lockRetryLimitMs = 250;
 export const authSysGroups = 16;
 /** KiB that the kernel reads ahead, as efs-utils sets it (15 times 1 MiB, facts §1.1). */
 export const readAheadKib = 15 * 1024;
+
+/** Bytes that all files together may have on the way to the server before writers wait. */
+export const writesInFlightBytes = 32 * 1024 * 1024;
+/** Writes of one file that are on the way at once. */
+export const writesInFlight = 8;
+/** Milliseconds that a write waits for more that follow on it. */
+export const gatherMs = 10;
+/** Bytes from which a request's own buffer is kept instead of a copy of them. */
+export const ownBufferBytes = 512 * 1024;
+/** Own changes of a file that wait for the one before them to be known. */
+export const unexplainedChangesLimit = 256;
+/** Names that were found to lead elsewhere, and milliseconds that this is remembered. */
+export const missedNamesLimit = 1024;
+export const missedMs = 1000;
+/** Milliseconds after which it is asked whether the process that waits is still there. */
+export const abandonedCheckMs = 500;
+/** Bytes of a directory that the server is asked for at once. */
+export const listingBytes = 128 * 1024;
+/** Bytes up to which a reply is copied behind its header. */
+export const shortReplyBytes = 8 * 1024;
+/** Milliseconds that a file which was looked up again is kept open for the kernel to come. */
+export const holdMs = 1000;
+/** How often a flock(2) that doesn't wait is tried again. */
+export const flockTries = 3;

@@ -1,79 +1,93 @@
 import { constants } from "node:os";
 
 import { type Clock, sleep } from "../base/clock.ts";
-import type { NfsClient } from "../nfs/client/nfs-client.ts";
-import type { LockRange, OpenFile } from "../nfs/client/open-file.ts";
-import { lockEndOfFile, LockKind } from "../wire/fuse/protocol.ts";
+import type { FileLocks } from "../nfs/client/file-locks.ts";
+import type { LockRange } from "../nfs/client/open-file.ts";
+import type { Change } from "../wire/nfs4/attributes.ts";
+import { lockEndOfFile, lockIsFlock, LockKind } from "../wire/fuse/protocol.ts";
 import { encodeLock } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
 import { RefusedWith } from "./errno.ts";
-import { lockRetryFirstMs, lockRetryLimitMs } from "./limits.ts";
+import type { OpenedFile } from "./file-operations.ts";
+import { flockTries, lockRetryFirstMs, lockRetryLimitMs } from "./limits.ts";
 
 const { errno } = constants;
 
 export interface LockForwardingOptions {
-  readonly client: NfsClient;
+  readonly locks: FileLocks;
   readonly clock: Clock;
+  /** A lock will be asked for: what was written before is to be at the server. */
+  readonly locking: (file: OpenedFile) => Promise<void>;
   /** A lock was granted: what others wrote under theirs is to be seen. */
-  readonly locked: (nodeId: number) => Promise<void>;
+  readonly locked: (file: OpenedFile, change: Change) => Promise<void>;
   /** A lock will be given up: what was written is to be safe, as others go on from it. */
-  readonly unlocking: (open: OpenFile) => Promise<void>;
+  readonly unlocking: (file: OpenedFile) => Promise<void>;
 }
 
 /** fcntl(2) and flock(2) locks, which the server keeps for all clients. */
 export class LockForwarding {
-  readonly #client: NfsClient;
+  readonly #locks: FileLocks;
   readonly #clock: Clock;
+  readonly #locking: LockForwardingOptions["locking"];
   readonly #locked: LockForwardingOptions["locked"];
   readonly #unlocking: LockForwardingOptions["unlocking"];
   /** Where an owner holds locks on a file: FLUSH and unlocking need the same open file. */
-  readonly #holding = new Map<string, Set<OpenFile>>();
+  readonly #holding = new Map<string, Set<OpenedFile>>();
   readonly #waiting = new Set<bigint>();
 
-  constructor({ client, clock, locked, unlocking }: LockForwardingOptions) {
-    this.#client = client;
+  constructor({ locks, clock, locking, locked, unlocking }: LockForwardingOptions) {
+    this.#locks = locks;
+    this.#locking = locking;
     this.#clock = clock;
     this.#locked = locked;
     this.#unlocking = unlocking;
   }
 
-  async test(request: FuseRequest, open: OpenFile): Promise<Uint8Array> {
+  async test(request: FuseRequest, { open }: OpenedFile): Promise<Uint8Array> {
     const { range, kind, owner } = decodeLock(request);
     const exclusive = kind === LockKind.write;
-    const standing = await this.#client.testLock(open, owner, range, exclusive);
+    const standing = await this.#locks.testLock(open, owner, range, exclusive);
     if (standing === undefined) return encodeLock(0n, 0n, LockKind.unlock);
     const end = standing.end === Infinity ? lockEndOfFile : BigInt(standing.end) - 1n;
     const found = standing.exclusive ? LockKind.write : LockKind.read;
     return encodeLock(BigInt(standing.start), end, found);
   }
 
-  async set(request: FuseRequest, open: OpenFile, wait: boolean): Promise<undefined> {
+  async set(request: FuseRequest, file: OpenedFile, wait: boolean): Promise<undefined> {
     const { unique, nodeId } = request;
     const { range, kind, owner } = decodeLock(request);
     const key = keyOf(owner, nodeId);
     if (kind === LockKind.unlock) {
-      await this.#unlocking(open);
+      await this.#unlocking(file);
       for (const holder of this.#holding.get(key) ?? []) {
-        await this.#client.unlock(holder, owner, range);
+        await this.#locks.unlock(holder.open, owner, range);
       }
       return undefined;
     }
     const exclusive = kind === LockKind.write;
     if (wait) this.#waiting.add(unique);
+    const isFlock = (request.uint32(40) & lockIsFlock) !== 0;
+    let tries = 0;
     let delayMs = lockRetryFirstMs;
+    let change: Change | undefined;
     try {
-      while (!(await this.#client.lock(open, owner, range, exclusive))) {
-        if (!wait) throw new RefusedWith(errno.EAGAIN);
+      for (;;) {
+        await this.#locking(file);
+        change = await this.#locks.lock(file.open, owner, range, exclusive);
+        if (change !== undefined) break;
+        // Who closed the last descriptor isn't waited for by the kernel: its lock may be going.
+        tries += 1;
+        if (!wait && tries > (isFlock ? flockTries : 0)) throw new RefusedWith(errno.EAGAIN);
         await sleep(this.#clock, delayMs);
-        if (!this.#waiting.has(unique)) throw new RefusedWith(errno.EINTR);
+        if (wait && !this.#waiting.has(unique)) throw new RefusedWith(errno.EINTR);
         delayMs = Math.min(delayMs * 2, lockRetryLimitMs);
       }
     } finally {
       this.#waiting.delete(unique);
     }
-    const holders = this.#holding.get(key) ?? new Set<OpenFile>();
-    this.#holding.set(key, holders.add(open));
-    await this.#locked(nodeId);
+    const holders = this.#holding.get(key) ?? new Set<OpenedFile>();
+    this.#holding.set(key, holders.add(file));
+    await this.#locked(file, change);
     return undefined;
   }
 
@@ -89,15 +103,15 @@ export class LockForwarding {
     const holders = this.#holding.get(key);
     if (holders === undefined) return;
     this.#holding.delete(key);
-    for (const open of holders) {
-      await this.#unlocking(open);
-      await this.#client.unlock(open, owner, { start: 0, end: Infinity });
+    for (const holder of holders) {
+      await this.#unlocking(holder);
+      await this.#locks.unlock(holder.open, owner, { start: 0, end: Infinity });
     }
   }
 
-  forgetFile(open: OpenFile): void {
+  forgetFile(file: OpenedFile): void {
     for (const [key, holders] of this.#holding) {
-      holders.delete(open);
+      holders.delete(file);
       if (holders.size === 0) this.#holding.delete(key);
     }
   }

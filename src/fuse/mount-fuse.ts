@@ -1,4 +1,5 @@
-import { stat, writeFile } from "node:fs";
+import { readFile, writeFile } from "node:fs";
+import { realpath } from "node:fs/promises";
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
@@ -28,10 +29,12 @@ export interface FuseMount {
 /** Shows what the client is connected to at a directory of this machine. */
 export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const { directory, log } = options;
+  // As the kernel will have it; asked afterwards, this very process would have to answer.
+  const place = await realpath(directory);
   const device = await FuseDevice.mount(directory, options, log);
-  const bridge = new FuseBridge(options);
-  bridge.serve(device);
-  raiseReadAhead(directory, log);
+  const bridge = new FuseBridge({ ...options, device });
+  bridge.serve();
+  raiseReadAhead(place, log);
   return {
     ended: device.ended,
     unmount: () => FuseDevice.unmount(directory, true),
@@ -40,14 +43,26 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
 
 /** The kernel's default of 128 KiB would keep sequential reading slow. */
 function raiseReadAhead(directory: string, log: Log): void {
-  // Asynchronously: it is this very process that has to answer.
-  stat(directory, (error, found) => {
-    if (error) return;
-    const minor = (found.dev & 0xff) | ((found.dev >> 12) & 0xfff00);
-    const major = (found.dev >> 8) & 0xfff;
-    const setting = `/sys/class/bdi/${major}:${minor}/read_ahead_kb`;
+  // Never by stat(2), for the same reason.
+  readFile("/proc/self/mountinfo", "utf8", (error, mounts) => {
+    const device = error ? undefined : deviceOf(mounts, directory);
+    if (device === undefined) return;
+    const setting = `/sys/class/bdi/${device}/read_ahead_kb`;
     writeFile(setting, String(readAheadKib), (failure) => {
       if (failure) log.debug({ error: failure.message }, "read-ahead stays as it was");
     });
   });
+}
+
+/** "major:minor" of what was mounted on the directory last (proc_pid_mountinfo(5)). */
+function deviceOf(mounts: string, directory: string): string | undefined {
+  const lines = mounts.split("\n").map((line) => line.split(" "));
+  const wanted = lines.findLast(([, , , , at = ""]) => unescaped(at) === directory);
+  return wanted?.[2];
+}
+
+function unescaped(text: string): string {
+  return text.replaceAll(/\\(\d{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }

@@ -9,7 +9,7 @@ const bufferBytes = transferBytes + 64 * 1024;
  */
 export class RequestBuffers {
   readonly #spare: Buffer[] = [];
-  /** Taken and not given back. */
+  /** Taken and neither given back nor kept. */
   used = 0;
 
   take(): Buffer {
@@ -19,6 +19,15 @@ export class RequestBuffers {
 
   giveBack(buffer: Buffer): void {
     this.used -= 1;
+    this.giveBackKept(buffer);
+  }
+
+  /** The buffer outlives its request. */
+  keep(): void {
+    this.used -= 1;
+  }
+
+  giveBackKept(buffer: Buffer): void {
     if (this.#spare.length < spareBuffers) this.#spare.push(buffer);
   }
 }

@@ -100,32 +100,56 @@ test("a file that replaced another is opened by those who had the other open", a
   await kept.close();
 });
 
-test("names that another mount made, linked, renamed and removed are seen at once", async () => {
+test("names that another mount made or linked are seen at once", async () => {
   await assert.rejects(stat(`${other}/file`), { code: "ENOENT" });
   await writeFile(`${one}/file`, "");
   assert.equal((await stat(`${other}/file`)).size, 0);
   await link(`${one}/file`, `${one}/second`);
   assert.equal((await stat(`${other}/second`)).nlink, 2);
   await symlink("file", `${one}/link`);
+  assert.deepEqual((await readdir(other)).sort(), ["file", "link", "second"]);
+});
+
+test("names that another mount removed or renamed can't be opened, and are gone before long", async () => {
+  for (const name of ["file", "second"]) await writeFile(`${one}/${name}`, "");
+  await symlink("file", `${one}/link`);
+  for (const name of ["file", "second", "link"]) await stat(`${other}/${name}`);
   await unlink(`${one}/file`);
-  await assert.rejects(stat(`${other}/file`), { code: "ENOENT" });
-  await assert.rejects(open(`${other}/file`), { code: "ENOENT" });
-  await assert.rejects(open(`${other}/link`), { code: "ENOENT" });
   await rename(`${one}/second`, `${one}/third`);
-  await assert.rejects(open(`${other}/second`), { code: "ENOENT" });
+  for (const name of ["file", "second", "link"]) {
+    await assert.rejects(open(`${other}/${name}`), { code: "ENOENT" }, name);
+  }
   assert.deepEqual((await readdir(other)).sort(), ["link", "third"]);
+  await eventually("no such names", async () => {
+    const found = await Promise.allSettled(
+      ["file", "second"].map((name) => stat(`${other}/${name}`)),
+    );
+    return found.every(({ status }) => status === "rejected");
+  });
   await unlink(`${other}/third`);
   await assert.rejects(unlink(`${one}/third`), { code: "ENOENT" });
 });
 
-test("attributes that another mount changed are seen by name", async () => {
+test("a name that another mount removed can be made anew with O_EXCL at once", async () => {
+  await writeFile(`${one}/lock`, "");
+  await stat(`${other}/lock`);
+  await unlink(`${one}/lock`);
+  await (await open(`${other}/lock`, "wx")).close();
+  await assert.rejects(open(`${one}/lock`, "wx"), { code: "EEXIST" });
+});
+
+test("attributes that another mount changed are seen before long, and by an open at once", async () => {
   await writeFile(`${one}/file`, "12345");
   await chmod(`${one}/file`, 0o600);
   assert.equal((await stat(`${other}/file`)).mode & 0o777, 0o600);
   await chmod(`${one}/file`, 0o444);
   await writeFile(`${one}/file`, "1234567");
-  const { mode, size } = await stat(`${other}/file`);
+  const file = await open(`${other}/file`);
+  const { mode, size } = await file.stat();
   assert.deepEqual([mode & 0o777, size], [0o444, 7]);
+  await file.close();
+  await chmod(`${one}/file`, 0o640);
+  await eventually("the mode", async () => ((await stat(`${other}/file`)).mode & 0o777) === 0o640);
 });
 
 test("attributes of an open file and of a directory are seen before long", async () => {
@@ -164,4 +188,92 @@ for turn in range(1, 30):
 print("agreed")
 `;
   assert.equal((await python(script, `${one}/file`, `${other}/file`)).trim(), "agreed");
+});
+
+test("lines that processes on two mounts append at once are all there and whole", async () => {
+  const script = `
+import os, sys
+file = os.open(sys.argv[1], os.O_CREAT | os.O_APPEND | (os.O_RDWR if sys.argv[3] == "reads" else os.O_WRONLY))
+for line in range(100): os.write(file, f"{sys.argv[2]} {line} {'x' * 100}\\n".encode())
+`;
+  const writers = [
+    ["a", one, "writes"],
+    ["b", other, "writes"],
+    ["c", one, "reads"],
+    ["d", other, "reads"],
+  ] as const;
+  await Promise.all(writers.map(([name, at, how]) => python(script, `${at}/log`, name, how)));
+  const lines = (await readFile(`${one}/log`, "utf8")).trimEnd().split("\n");
+  for (const [name] of writers) {
+    const own = lines.filter((line) => line.startsWith(`${name} `));
+    const wanted = Array.from({ length: 100 }, (_, line) => `${name} ${line} ${"x".repeat(100)}`);
+    assert.deepEqual(own, wanted);
+  }
+  assert.equal(lines.length, 400);
+  assert.equal(await readFile(`${other}/log`, "utf8"), `${lines.join("\n")}\n`);
+});
+
+test("whoever opens a name that another mount replaces all the time gets one file or the next", async () => {
+  await writeFile(`${one}/file`, "0");
+  const enough = new AbortController();
+  const replacing = (async () => {
+    for (let turn = 1; !enough.signal.aborted; turn += 1) {
+      await writeFile(`${one}/file.new`, String(turn));
+      await rename(`${one}/file.new`, `${one}/file`);
+    }
+  })();
+  let last = 0;
+  try {
+    for (let turn = 0; turn < 200; turn += 1) {
+      const found = Number(await readFile(`${other}/file`, "utf8"));
+      assert.ok(found >= last, `${found} after ${last}`);
+      last = found;
+    }
+  } finally {
+    enough.abort();
+    await replacing;
+  }
+});
+
+test("what is written, cut and read back through one mount is what another finds after the close", async () => {
+  const script = `
+import os, random, sys
+here, there, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+chance = random.Random(seed)
+file = os.open(here, os.O_RDWR | os.O_CREAT)
+wanted, size = bytearray(300000), 0
+for turn in range(1000):
+    at, length = chance.randrange(250000), chance.randrange(1, 9000)
+    bytes_ = chance.randbytes(length)
+    os.pwrite(file, bytes_, at)
+    wanted[at:at + length] = bytes_
+    size = max(size, at + length)
+    if turn % 50 == 0: assert os.fstat(file).st_size == size, turn
+    if turn % 97 == 0:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        at = chance.randrange(size)
+        assert os.pread(file, 5000, at) == bytes(wanted[at:min(at + 5000, size)]), turn
+    if turn % 311 == 0:
+        size = chance.randrange(1, size)
+        os.ftruncate(file, size)
+        wanted[size:] = bytes(300000 - size)
+os.close(file)
+for name in here, there: assert open(name, "rb").read() == bytes(wanted[:size]), name
+print("same")
+`;
+  assert.equal((await python(script, `${one}/file`, `${other}/file`, "7")).trim(), "same");
+});
+
+test("a file that grows while another mount has it open shows its new end, without holes", async () => {
+  await writeFile(`${one}/log`, "");
+  const file = await open(`${other}/log`);
+  let wanted = "";
+  for (let line = 0; line < 3; line += 1) {
+    wanted += `line ${line}\n`;
+    await writeFile(`${one}/log`, wanted);
+    await eventually("the new line", async () => (await file.stat()).size === wanted.length);
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
+    assert.equal(buffer.toString("utf8", 0, bytesRead), wanted);
+  }
+  await file.close();
 });

@@ -192,6 +192,55 @@ print(refused(os.chown, "mine", 0, -1), refused(os.chown, "mine", -1, 77), os.st
   ]);
 });
 
+test("what one user has just seen in a closed directory stays closed to another", async () => {
+  await mkdir(`${home}/closed/inner`, { recursive: true });
+  await writeFile(`${home}/closed/file`, "secret");
+  await writeFile(`${home}/closed/inner/file`, "secret");
+  await chmod(`${home}/closed`, 0o700);
+  const printed = await python(
+    `${asUser}
+names = ["closed/file", "closed/inner", "closed/inner/file"]
+for name in names: os.stat(name)
+with os.scandir("closed") as entries: print(sorted(entry.stat().st_size > 0 for entry in entries))
+open("closed/file").close()
+# Another process: what this one has found is still fresh.
+if os.fork() == 0:
+    become(1000, 1000)
+    print(*[refused(os.stat, name) for name in names], refused(open, "closed/file"), flush=True)
+    os._exit(0)
+os.wait()
+`,
+    home,
+  );
+  assert.equal(printed, "[True, True]\nEACCES EACCES EACCES EACCES\n");
+});
+
+test("attributes that many threads set while they write are those that they set", async () => {
+  const printed = await python(
+    `
+import os, sys, threading
+os.chdir(sys.argv[1])
+def work(number):
+    file = os.open(f"file-{number}", os.O_RDWR | os.O_CREAT)
+    for turn in range(20):
+        time = number * 1000 + turn
+        os.pwrite(file, bytes([number]) * 3000, turn * 3000)
+        os.utime(file, (time, time)); os.fchmod(file, 0o600 + turn)
+        found = os.fstat(file)
+        if (found.st_mtime, found.st_mode & 0o777, found.st_size) != (time, 0o600 + turn, turn * 3000 + 3000):
+            wrong.append((number, turn, found))
+    os.close(file)
+wrong = []
+threads = [threading.Thread(target=work, args=(number,)) for number in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(wrong)
+`,
+    home,
+  );
+  assert.equal(printed.trim(), "[]");
+});
+
 test("a file with holes reads as zeros there, and has blocks only for its data", async () => {
   const file = await open(`${home}/sparse`, "w+");
   await file.write("begin", 0);

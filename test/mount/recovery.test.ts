@@ -242,6 +242,165 @@ print(open(sys.argv[1]).read(), os.path.basename(sys.argv[1]) in os.listdir(sys.
   assert.equal(await program.line(), "contents True");
 });
 
+/** Does one thing with a file when told so, and says when it is done. */
+const waiterScript = `
+import os, subprocess, sys
+name, what = sys.argv[1:]
+file = os.open(name, os.O_RDWR | os.O_CREAT)
+if what != "start": os.write(file, b"written")
+print("ready", flush=True); sys.stdin.readline()
+if what == "look up": os.path.exists(name + "-missing")
+if what == "read": os.pread(file, 4096, 1 << 20)
+if what == "fsync": os.fsync(file)
+if what == "start": subprocess.run(["true"])
+print("done", flush=True); sys.stdin.readline()
+`;
+
+test("with the server dead a process is killed like any other, whatever it waits for", async () => {
+  const waiting: Python[] = [];
+  for (const what of ["look up", "read", "fsync", "nothing"]) {
+    const program = start(waiterScript, mount.at(`${file}-${what}`), what);
+    assert.equal(await program.line(), "ready");
+    waiting.push(program);
+  }
+  await instance.moor.end("SIGKILL");
+  try {
+    for (const program of waiting) program.say("on");
+    assert.equal(await waiting.pop()!.line(), "done");
+    // Returns when they are gone and what they had open is closed.
+    await Promise.all(started.splice(0).map((program) => program.end()));
+  } finally {
+    await instance.moor.up();
+  }
+  assert.equal(await readFile(mount.at(`${file}-fsync`), "utf8"), "written");
+});
+
+test("with the server dead a process that has written nothing starts others", async () => {
+  const program = start(waiterScript, mount.at(file), "start");
+  assert.equal(await program.line(), "ready");
+  await instance.moor.end("SIGKILL");
+  try {
+    program.say("on");
+    assert.equal(await program.line(), "done");
+  } finally {
+    await instance.moor.up();
+  }
+});
+
+test("large reads and writes through a connection that is cut all the time are whole", async () => {
+  const proxy = await TcpProxy.start(fileSystem.address, instance.nfsPort);
+  started.push(proxy);
+  const through = await fileSystem.mount({
+    options: ["tls", "iam", "mounttargetip=127.0.0.1"],
+    port: proxy.port,
+  });
+  const script = `
+import hashlib, os, random, sys
+chance = random.Random(int(sys.argv[2]))
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+wanted = hashlib.sha256()
+for part in range(48):
+    piece = chance.randbytes(1 << 20)
+    wanted.update(piece); os.write(file, piece)
+    if part % 16 == 15: print("cut", flush=True)
+os.fsync(file)
+for how in "buffered", "evicted":
+    if how == "evicted": os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    found = hashlib.sha256()
+    for part in range(48):
+        found.update(os.pread(file, 1 << 20, part << 20))
+        if how == "evicted" and part % 16 == 7: print("cut", flush=True)
+    assert found.digest() == wanted.digest(), how
+print("whole", flush=True)
+`;
+  const program = start(script, through.at(file), "11");
+  let cuts = 0;
+  for (;;) {
+    const line = await program.line();
+    if (line === "whole") break;
+    proxy.cut();
+    cuts += 1;
+  }
+  assert.equal(cuts, 6);
+  await through.end();
+});
+
+test("lines that are appended while the server is killed are each there once", async () => {
+  const script = `
+import os, sys
+file = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+for line in range(300):
+    os.write(file, f"line {line}\\n".encode())
+    if line % 100 == 50: print(line, flush=True)
+print("done", flush=True)
+`;
+  const program = start(script, mount.at(file));
+  for (const line of ["50", "150", "250"]) {
+    assert.equal(await program.line(), line);
+    await instance.crashAndStart();
+  }
+  assert.equal(await program.line(), "done");
+  const wanted = Array.from({ length: 300 }, (_, line) => `line ${line}\n`).join("");
+  assert.equal(await readFile(mount.at(file), "utf8"), wanted);
+});
+
+test("when a mount's process is killed, whoever uses the mount is told so, and it is taken away", async () => {
+  const doomed = await fileSystem.mount();
+  const script = `
+import errno, os, sys, threading
+print("busy", flush=True)
+def work(name, done):
+    try:
+        file = os.open(name, os.O_RDWR | os.O_CREAT)
+        while True:
+            os.pwrite(file, b"x" * 200000, 0); os.fsync(file)
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED); os.pread(file, 200000, 0)
+    except OSError as error: done.append(errno.errorcode[error.errno])
+done = []
+threads = [threading.Thread(target=work, args=(f"{sys.argv[1]}-{number}", done)) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(*sorted(set(done)), flush=True)
+`;
+  const program = start(script, doomed.at(file));
+  assert.equal(await program.line(), "busy");
+  await eventually(
+    "all files",
+    async () =>
+      (await readdir(mount.directory)).filter((name) => name.startsWith(`${file}-`)).length === 8,
+  );
+  await doomed.kill();
+  for (const code of (await program.line()).split(" ")) {
+    assert.match(code, /^(ECONNABORTED|ENOTCONN|EIO)$/);
+  }
+  await doomed.end();
+  assert.equal(await doomed.isMounted(), false);
+});
+
+test("umount -f ends what waits for a dead server", async () => {
+  const forced = await fileSystem.mount();
+  const script = `
+import errno, os, sys
+file = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+print("opened", flush=True); sys.stdin.readline()
+try: print(os.stat(sys.argv[1] + "-missing"), flush=True)
+except OSError as error: print(errno.errorcode[error.errno], flush=True)
+sys.stdin.readline()
+`;
+  const program = start(script, forced.at(file));
+  assert.equal(await program.line(), "opened");
+  await instance.moor.end("SIGKILL");
+  try {
+    program.say("on");
+    await forced.force();
+    assert.match(await program.line(), /^(ECONNABORTED|ENOTCONN|EIO)$/);
+    await program.end();
+    await forced.end();
+  } finally {
+    await instance.moor.up();
+  }
+});
+
 test("umount of a directory in use says so, and --lazy takes it away", async () => {
   const used = await fileSystem.mount();
   const kept = await open(used.at(file), "w");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { SeededRandom } from "../../src/base/random.ts";
+import { listingBegin } from "../../src/nfs/client/names-client.ts";
 import type { NfsClient } from "../../src/nfs/client/nfs-client.ts";
 import { NfsError } from "../../src/nfs/client/nfs-error.ts";
 import { Status } from "../../src/wire/nfs4/status.ts";
@@ -53,7 +54,12 @@ export class Load {
   /** Asserts that everything acknowledged is there, with its contents. */
   async verify(): Promise<void> {
     const { names: requests } = this.#client;
-    const listed = await requests.readDirectory(rootUser, this.#directory, 0, listingBytes);
+    const listed = await requests.readDirectory(
+      rootUser,
+      this.#directory,
+      listingBegin,
+      listingBytes,
+    );
     assert.ok(listed.end);
     assert.deepEqual(
       listed.entries.map(({ name }) => name).sort(),

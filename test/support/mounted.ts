@@ -128,6 +128,11 @@ export class Mount {
     return path.join(this.directory, ...names);
   }
 
+  /** `umount -f`, which breaks off what is under way; the directory stays while it is in use. */
+  async force(): Promise<void> {
+    await once(spawn("umount", ["-f", this.directory], { stdio: "ignore" }), "close");
+  }
+
   /** `moor umount`. */
   unmount(...flags: readonly string[]): Promise<CommandResult> {
     return this.#instance.moor.command(["umount", this.directory, ...flags]);

@@ -2,17 +2,17 @@
 // VERIFY of the size before the WRITE, in one compound, has the server refuse where the end has
 // moved (RFC 8881 §18.31).
 import { Attribute, bitmapOf, encodeBitmap } from "../../wire/nfs4/attributes.ts";
-import { Operation, Stable } from "../../wire/nfs4/operations.ts";
+import { Operation } from "../../wire/nfs4/operations.ts";
 import { anonymousStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { transferLimit } from "./limits.ts";
 import type { NamesClient } from "./names-client.ts";
 import { NfsError } from "./nfs-error.ts";
 import type { OpenFile } from "./open-file.ts";
-import { decodeVerifier } from "./results.ts";
 import type { SessionClient } from "./session-client.ts";
+import { decodeWrite, encodeWrite, type WriteAnswer, type Written } from "./write.ts";
 
-export interface Appended {
+export interface Appended extends Written {
   readonly offset: number;
   /** How many of the bytes are there now; the rest is for the caller to append. */
   readonly written: number;
@@ -23,28 +23,37 @@ export interface Appended {
 const sizeBitmap = bitmapOf([Attribute.size]);
 const once = { once: true };
 
-/** Appends, not yet durably; `believed` is where the end was when the caller last heard of it. */
+/** Appends, durably where `stable`; `believed` is where the end was when the caller last heard of it. */
 export async function append(
   session: SessionClient,
   names: NamesClient,
   open: OpenFile,
   believed: number,
   bytes: Uint8Array,
+  stable: boolean,
 ): Promise<Appended> {
   let offset = believed;
   for (;;) {
-    const attempt = await appendAt(session, open, offset, bytes);
-    if (attempt.written !== undefined) return { offset, ...attempt };
+    const attempt = await appendAt(session, open, offset, bytes, stable);
+    if (attempt.answer !== undefined) {
+      const { before, after, count: written, verifier } = attempt.answer;
+      return { offset, written, verifier, before, after };
+    }
     // Sent again to a server that had lost the session, it finds its own first attempt there.
     const isThere = attempt.sent > 1 && (await isWrittenAt(session, open, offset, bytes));
-    if (isThere) return { offset, written: bytes.length, verifier: "" };
-    offset = (await names.getAttributes(open.credential, open.handle)).size;
+    const { size, change } = await names.getAttributes(open.credential, open.handle);
+    if (isThere) {
+      return { offset, written: bytes.length, verifier: "", before: change, after: change };
+    }
+    offset = size;
   }
 }
 
-type Attempt =
-  | { readonly written: number; readonly verifier: string }
-  | { readonly written: undefined; readonly sent: number };
+interface Attempt {
+  /** Undefined where the file doesn't end there. */
+  readonly answer: WriteAnswer | undefined;
+  readonly sent: number;
+}
 
 /** Writes nothing where the file doesn't end at `offset`. */
 function appendAt(
@@ -52,6 +61,7 @@ function appendAt(
   open: OpenFile,
   offset: number,
   bytes: Uint8Array,
+  stable: boolean,
 ): Promise<Attempt> {
   let sent = 0;
   return session.compound<Attempt>(
@@ -63,21 +73,14 @@ function appendAt(
       encodeBitmap(xdr, sizeBitmap);
       xdr.uint32(8);
       xdr.uint64(offset);
-      compound.operation(Operation.WRITE);
-      encodeStateid(xdr, open.stateid);
-      xdr.uint64(offset);
-      xdr.uint32(Stable.unstable);
-      xdr.opaque(bytes);
+      encodeWrite(compound, open, offset, bytes, stable);
     },
     (results) => {
       results.expect(Operation.PUTFH);
       const verified = results.status(Operation.VERIFY);
-      if (verified === Status.NOT_SAME) return { written: undefined, sent };
+      if (verified === Status.NOT_SAME) return { answer: undefined, sent };
       if (verified !== Status.OK) throw new NfsError(verified, "VERIFY");
-      const xdr = results.expect(Operation.WRITE);
-      const written = xdr.uint32();
-      xdr.uint32();
-      return { written, verifier: decodeVerifier(xdr) };
+      return { answer: decodeWrite(results), sent };
     },
     once,
   );

@@ -1,5 +1,8 @@
 import {
+  type Change,
+  changeBitmap,
   decodeBitmap,
+  decodeChange,
   decodeFileAttributes,
   encodeBitmap,
   encodeSettable,
@@ -18,8 +21,11 @@ import {
   decodeFile,
   encodeHandleAndAttributes,
   entryBitmap,
-  type RemoteEntry,
+  nameBitmap,
+  encodePlace,
+  type ListingPlace,
   type RemoteFile,
+  type RemoteListing,
   skipChange,
 } from "./results.ts";
 import type { SessionClient } from "./session-client.ts";
@@ -66,17 +72,21 @@ export class NamesClient {
     );
   }
 
-  /** With an open file its stateid gives the right to change the size. */
+  /**
+   * With an open file its stateid gives the right to change the size. `before` is the change
+   * attribute that the file had right before.
+   */
   setAttributes(
     credential: AuthSys,
     file: FileHandle,
     attributes: SettableAttributes,
     open?: OpenFile,
-  ): Promise<FileAttributes> {
+  ): Promise<{ before: Change; attributes: FileAttributes }> {
     return this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(file);
+        encodeBitmap(compound.operation(Operation.GETATTR), changeBitmap);
         const xdr = compound.operation(Operation.SETATTR);
         encodeStateid(xdr, open?.stateid ?? anonymousStateid);
         encodeSettable(xdr, attributes);
@@ -84,24 +94,32 @@ export class NamesClient {
       },
       (results) => {
         results.expect(Operation.PUTFH);
+        const before = decodeChange(results.expect(Operation.GETATTR));
         decodeBitmap(results.expect(Operation.SETATTR));
-        return decodeFileAttributes(results.expect(Operation.GETATTR));
+        const after = decodeFileAttributes(results.expect(Operation.GETATTR));
+        return { before, attributes: after };
       },
       once,
     );
   }
 
-  /** The subset of ACCESS bits that the server grants. */
-  access(credential: AuthSys, file: FileHandle, wanted: number): Promise<number> {
+  /** The subset of ACCESS bits that the server grants, and what the file is. */
+  access(
+    credential: AuthSys,
+    file: FileHandle,
+    wanted: number,
+  ): Promise<{ granted: number; attributes: FileAttributes }> {
     return this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(file);
         compound.operation(Operation.ACCESS).uint32(wanted);
+        compound.getAttributes();
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        return decodeAccess(results);
+        const granted = decodeAccess(results);
+        return { granted, attributes: decodeFileAttributes(results.expect(Operation.GETATTR)) };
       },
     );
   }
@@ -219,28 +237,31 @@ export class NamesClient {
     );
   }
 
-  /** Entries after `cookie` with their attributes, as many as fit into `maximumBytes`. */
+  /** Entries after a place, as many as fit into `maximumBytes`; with `files` what they are. */
   readDirectory(
     credential: AuthSys,
     directory: FileHandle,
-    cookie: number,
+    place: ListingPlace,
     maximumBytes: number,
-  ): Promise<{ entries: RemoteEntry[]; end: boolean }> {
+    files = true,
+  ): Promise<RemoteListing> {
     return this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(directory);
         const xdr = compound.operation(Operation.READDIR);
-        xdr.uint64(cookie);
-        xdr.uint64(0);
+        encodePlace(xdr, place);
         xdr.uint32(maximumBytes);
         xdr.uint32(maximumBytes);
-        encodeBitmap(xdr, entryBitmap);
+        encodeBitmap(xdr, files ? entryBitmap : nameBitmap);
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        return decodeEntries(results.expect(Operation.READDIR));
+        return decodeEntries(results.expect(Operation.READDIR), files);
       },
     );
   }
 }
+
+/** Where every listing begins. */
+export const listingBegin: ListingPlace = { cookie: 0, verifier: undefined };

@@ -14,6 +14,7 @@ import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import { NfsServer } from "../server/nfs-server.ts";
 import { MemoryClientRecords } from "../server/state/client-records.ts";
+import { commitMs } from "./limits.ts";
 import { NfsClient } from "./nfs-client.ts";
 import type { OpenFile } from "./open-file.ts";
 
@@ -96,7 +97,7 @@ test("nfs client: an open file is closed though the server restarts meanwhile", 
   await closing;
 });
 
-const laterWrites: Record<string, (later: OpenFile) => Promise<void>> = {
+const laterWrites: Record<string, (later: OpenFile) => Promise<unknown>> = {
   "durable by itself": (later) => client.write(later, 0, Buffer.from("new"), true),
   committed: async (later) => {
     await client.write(later, 0, Buffer.from("new"), false);
@@ -161,4 +162,53 @@ test("nfs client: who may run a file and not read it can open it to run it", asy
   await client.names.setAttributes(root, made.handle, { mode: 0o744 });
   await assert.rejects(client.open(user, made.handle, read, true), { status: Status.ACCESS });
   await client.closeFile(await client.open(user, made.handle, read));
+});
+
+test("nfs client: what is written and never committed is safe after a while", async () => {
+  const clock = new FakeClock();
+  const options = { dial, clock, random: new SystemRandom(), log: silentLog, owner: "test" };
+  const patient = new NfsClient(options);
+  const { handle } = await patient.connect(root, "/");
+  const { open } = await patient.createFile(root, handle, "f", how);
+  let released = 0;
+  await patient.write(open, 0, Buffer.from("written"), false, () => (released += 1));
+  clock.advance(2 * commitMs);
+  while (open.written.length > 0) await new Promise((resolve) => setImmediate(resolve));
+  await patient.commit(open);
+  assert.equal(released, 1);
+  await crash();
+  const found: Uint8Array[] = [];
+  const reading = patient.read(open, 0, 100).then((bytes) => found.push(bytes));
+  while (found.length === 0) {
+    clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await reading;
+  assert.equal(Buffer.from(found[0]!).toString(), "written");
+  patient.close();
+});
+
+test("nfs client: a write tells the change that it made, and that somebody else made one", async () => {
+  const open = await create("f");
+  const first = await client.write(open, 0, Buffer.from("a"), false);
+  const second = await client.write(open, 1, Buffer.from("b"), true);
+  assert.equal(second.before, first.after);
+  assert.notEqual(second.after, second.before);
+  const other = await client.open(root, open.handle, readWrite);
+  await client.write(other, 0, Buffer.from("x"), false);
+  const third = await client.write(open, 2, Buffer.from("c"), false);
+  assert.notEqual(third.before, second.after);
+});
+
+test("nfs client: an open by name gives the file that has it, and cuts it when it is told to", async () => {
+  const { handle } = await client.connect(root, "/");
+  const made = await client.createFile(root, handle, "f", how);
+  await client.write(made.open, 0, Buffer.from("contents"), true);
+  const named = await client.openNamed(root, handle, "f", readWrite);
+  assert.deepEqual(named.file.handle, made.file.handle);
+  assert.equal(named.file.attributes.size, 8);
+  const cut = await client.createFile(root, handle, "f", { ...how, truncate: true });
+  assert.deepEqual(cut.file.handle, made.file.handle);
+  assert.equal(cut.file.attributes.size, 0);
+  await assert.rejects(client.openNamed(root, handle, "g", readWrite), { status: 2 });
 });

@@ -1,46 +1,43 @@
 import { sleep, type Clock } from "../../base/clock.ts";
-import { encodeSettable } from "../../wire/nfs4/attributes.ts";
+import {
+  decodeFileAttributes,
+  encodeSettable,
+  type FileAttributes,
+} from "../../wire/nfs4/attributes.ts";
 import {
   Access,
   CreateMode,
-  LockType,
   OpenClaim,
   Operation,
   OpenType,
   ShareAccess,
-  Stable,
 } from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
-import { decodeStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
+import { encodeStateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
-import { append, type Appended } from "./append.ts";
-import type { FileHandle } from "./compound.ts";
-import { reopenRetryMs, transferLimit, uncommittedLimit } from "./limits.ts";
+import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import type { Appended } from "./append.ts";
+import type { CompoundWriter, FileHandle } from "./compound.ts";
+import { FileLocks } from "./file-locks.ts";
+import { FileWrites } from "./file-writes.ts";
+import { reopenRetryMs, transferLimit } from "./limits.ts";
 import { NamesClient } from "./names-client.ts";
 import { NfsError, unlessForgotten } from "./nfs-error.ts";
-import {
-  type ConflictingLock,
-  HeldLock,
-  lockLength,
-  type LockRange,
-  OpenFile,
-  type UncommittedWrite,
-} from "./open-file.ts";
+import { OpenFile } from "./open-file.ts";
 import {
   decodeAccess,
   decodeFile,
   decodeOpened,
-  decodeVerifier,
   encodeHandleAndAttributes,
   encodeOpenHeader,
   type RemoteFile,
 } from "./results.ts";
 import { SessionClient, type SessionClientOptions } from "./session-client.ts";
+import type { Written } from "./write.ts";
 
 export type NfsClientOptions = Omit<SessionClientOptions, "reclaim" | "reopen">;
 
 const once = { once: true };
-const recovery = { once: true, urgent: true };
 
 /**
  * An NFSv4.1 client of one export: file operations that survive lost connections and restarts of
@@ -55,7 +52,8 @@ export class NfsClient {
   /** Opens that the server would not let us reclaim, to be opened anew. */
   #unreclaimed: OpenFile[] = [];
   #lastOwner = 0;
-  #lastWrite = 0;
+  readonly writes: FileWrites;
+  readonly locks: FileLocks;
 
   constructor(options: NfsClientOptions) {
     this.#clock = options.clock;
@@ -65,6 +63,13 @@ export class NfsClient {
       reopen: () => this.#reopenAll(),
     });
     this.names = new NamesClient(this.#session);
+    this.writes = new FileWrites(this.#session, this.names, options.clock);
+    this.locks = new FileLocks(this.#session);
+  }
+
+  /** Whether the server answers, as far as is known. */
+  get isUp(): boolean {
+    return this.#session.isUp;
   }
 
   /**
@@ -100,64 +105,125 @@ export class NfsClient {
     this.#session.close();
   }
 
+  /** Opens a file by its handle. */
+  async open(credential: AuthSys, handle: FileHandle, access: number): Promise<OpenFile> {
+    return (await this.openByHandle(credential, handle, access)).open;
+  }
+
   /**
-   * Opens a file by its handle, for reading it or `toRun` it: the server lets those read who may do
-   * either, and leaves the difference to its clients, as Linux's server does.
+   * The same, with what the file was when it was opened. It is for reading it or `toRun` it: the
+   * server lets those read who may do either, and leaves the difference to its clients, as Linux's
+   * server does.
    */
-  async open(
+  async openByHandle(
     credential: AuthSys,
     handle: FileHandle,
     access: number,
     toRun = false,
-  ): Promise<OpenFile> {
+  ): Promise<{ open: OpenFile; attributes: FileAttributes }> {
     const open = new OpenFile(this.#nextOwner(), credential, handle, access);
-    const granted = await this.#openByHandle(open, OpenClaim.fileHandle, false);
+    const { attributes, granted } = await this.#session.compound(
+      credential,
+      (compound) => {
+        encodeOpenByHandle(compound, open, OpenClaim.fileHandle);
+        encodeRights(compound);
+        compound.getAttributes();
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        open.stateid = decodeOpened(results.expect(Operation.OPEN));
+        const rights = decodeAccess(results);
+        const attributes = decodeFileAttributes(results.expect(Operation.GETATTR));
+        return { attributes, granted: rights };
+      },
+      once,
+    );
     this.#open.add(open);
+    await this.#require(open, granted, toRun);
+    return { open, attributes };
+  }
+
+  /** Closes again what the user may not read, or not run, as it was opened for. */
+  async #require(open: OpenFile, granted: number, toRun: boolean): Promise<void> {
     const wanted = toRun ? Access.execute : Access.read;
-    if ((access & ShareAccess.read) === 0 || (granted & wanted) !== 0) return open;
+    if ((open.access & ShareAccess.read) === 0 || (granted & wanted) !== 0) return;
     await this.closeFile(open);
     throw new NfsError(Status.ACCESS, "OPEN");
   }
 
-  /** Creates (or, unless `exclusive`, opens) a regular file. */
-  async createFile(
+  /** Opens whatever file has the name now; as `openByHandle`. */
+  async openNamed(
     credential: AuthSys,
     directory: FileHandle,
     name: string,
-    how: { readonly mode: number; readonly access: number; readonly exclusive: boolean },
+    access: number,
+    toRun = false,
   ): Promise<{ open: OpenFile; file: RemoteFile }> {
+    const encodeHow = (xdr: XdrWriter): void => xdr.uint32(OpenType.noCreate);
+    const named = await this.#openByName(credential, directory, name, access, encodeHow);
+    await this.#require(named.open, named.granted, toRun);
+    return named;
+  }
+
+  /** Creates (or, unless `exclusive`, opens, cut to nothing with `truncate`) a regular file. */
+  createFile(
+    credential: AuthSys,
+    directory: FileHandle,
+    name: string,
+    how: {
+      readonly mode: number;
+      readonly access: number;
+      readonly exclusive: boolean;
+      readonly truncate?: boolean;
+    },
+  ): Promise<{ open: OpenFile; file: RemoteFile }> {
+    return this.#openByName(credential, directory, name, how.access, (xdr) => {
+      xdr.uint32(OpenType.create);
+      xdr.uint32(how.exclusive ? CreateMode.guarded : CreateMode.unchecked);
+      encodeSettable(xdr, { mode: how.mode, ...(how.truncate && { size: 0 }) });
+    });
+  }
+
+  async #openByName(
+    credential: AuthSys,
+    directory: FileHandle,
+    name: string,
+    access: number,
+    encodeHow: (xdr: XdrWriter) => void,
+  ): Promise<{ open: OpenFile; file: RemoteFile; granted: number }> {
     const owner = this.#nextOwner();
     const result = await this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(directory);
         const xdr = compound.operation(Operation.OPEN);
-        encodeOpenHeader(xdr, how.access, owner);
-        xdr.uint32(OpenType.create);
-        xdr.uint32(how.exclusive ? CreateMode.guarded : CreateMode.unchecked);
-        encodeSettable(xdr, { mode: how.mode });
+        encodeOpenHeader(xdr, access, owner);
+        encodeHow(xdr);
         xdr.uint32(OpenClaim.null);
         xdr.byteString(name);
+        encodeRights(compound);
         encodeHandleAndAttributes(compound);
       },
       (results) => {
         results.expect(Operation.PUTFH);
         const stateid = decodeOpened(results.expect(Operation.OPEN));
-        return { stateid, file: decodeFile(results) };
+        const granted = decodeAccess(results);
+        return { stateid, granted, file: decodeFile(results) };
       },
       once,
     );
-    const open = new OpenFile(owner, credential, result.file.handle, how.access);
+    const open = new OpenFile(owner, credential, result.file.handle, access);
     open.stateid = result.stateid;
     this.#open.add(open);
-    return { open, file: result.file };
+    return { open, file: result.file, granted: result.granted };
   }
 
   async closeFile(open: OpenFile): Promise<void> {
     for (const lock of open.locks.values()) {
-      await this.unlock(open, lock.owner, { start: 0, end: Infinity });
+      await this.locks.unlock(open, lock.owner, { start: 0, end: Infinity });
     }
     this.#open.delete(open);
+    this.writes.forget(open);
     const closing = this.#session.compound(
       open.credential,
       (compound) => {
@@ -210,270 +276,44 @@ export class NfsClient {
     );
   }
 
-  /** Writes all of the bytes, which must stay unchanged until they are committed. */
-  async write(open: OpenFile, offset: number, bytes: Uint8Array, stable: boolean): Promise<void> {
-    // What came before must not be written again on top of this.
-    if (stable) await this.commit(open);
-    const verifier = await this.#writeOnce(open, offset, bytes, stable);
-    if (stable) return;
-    this.#wrote(open, offset, bytes, verifier);
-    if (open.writtenBytes >= uncommittedLimit) await this.commit(open);
-  }
-
-  /** Writes to the end of the file, wherever others have moved it; `believed` is the last known. */
-  async append(
-    open: OpenFile,
-    believed: number,
-    bytes: Uint8Array,
-    stable: boolean,
-  ): Promise<Appended> {
-    const done = await append(this.#session, this.names, open, believed, bytes);
-    this.#wrote(open, done.offset, bytes.subarray(0, done.written), done.verifier);
-    if (stable || open.writtenBytes >= uncommittedLimit) await this.commit(open);
-    return done;
-  }
-
-  #wrote(open: OpenFile, offset: number, bytes: Uint8Array, verifier: string): void {
-    this.#lastWrite += 1;
-    open.written.push({ order: this.#lastWrite, offset, bytes, verifier });
-    open.writtenBytes += bytes.length;
-  }
-
-  /**
-   * Everything written to the file, through whichever open, is on the server's disk afterwards. What
-   * a restart of the server may have lost is written again (RFC 8881 §18.3.4).
-   */
-  async commit(open: OpenFile): Promise<void> {
-    const writes = this.#uncommitted(open);
-    if (writes.length === 0) return;
-    const verifier = await this.#commitOnce(open);
-    for (const { write, through } of writes) {
-      const isLost = write.verifier !== verifier;
-      if (isLost) await this.#writeOnce(through, write.offset, write.bytes, true);
-    }
-    const committed = new Set(writes.map(({ write }) => write));
-    for (const through of new Set(writes.map((written) => written.through))) {
-      through.written = through.written.filter((write) => !committed.has(write));
-      through.writtenBytes = through.written.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    }
-  }
-
-  /** All of the file's, in order: one left behind could be written again over a later one. */
-  #uncommitted(open: OpenFile): { through: OpenFile; write: UncommittedWrite }[] {
-    const opens = new Set([open]);
-    for (const other of this.#open) {
-      const isSame = other.written.length > 0 && Buffer.compare(other.handle, open.handle) === 0;
-      if (isSame) opens.add(other);
-    }
-    const writes = Array.from(opens, (through) =>
-      through.written.map((write) => ({ through, write })),
-    );
-    return writes.flat().sort((one, other) => one.write.order - other.write.order);
-  }
-
-  /**
-   * What the restarted server has lost is there again before anybody reads or writes on top of it.
-   * What it doesn't take stays uncommitted, and the next commit fails.
-   */
-  async #writeAgain(opens: Iterable<OpenFile>): Promise<void> {
-    const writes = Array.from(opens, (open) => open.written.map((write) => ({ open, write })));
-    const inOrder = writes.flat().sort((one, other) => one.write.order - other.write.order);
-    for (const { open, write } of inOrder) {
-      try {
-        write.verifier = await this.#writeOnce(open, write.offset, write.bytes, false, true);
-      } catch (error) {
-        if (!(error instanceof NfsError)) throw error;
-      }
-    }
-  }
-
-  #commitOnce(open: OpenFile): Promise<string> {
-    return this.#session.compound(
-      open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.COMMIT);
-        xdr.uint64(0);
-        xdr.uint32(0);
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        return decodeVerifier(results.expect(Operation.COMMIT));
-      },
-    );
-  }
-
-  async #writeOnce(
+  /** See `FileWrites.write`. */
+  write(
     open: OpenFile,
     offset: number,
     bytes: Uint8Array,
     stable: boolean,
-    urgent = false,
-  ): Promise<string> {
-    const { written, verifier } = await this.#session.compound(
+    release?: () => void,
+  ): Promise<Written> {
+    return this.writes.write(open, offset, bytes, stable, release);
+  }
+
+  /** See `FileWrites.append`. */
+  append(open: OpenFile, believed: number, bytes: Uint8Array, stable: boolean): Promise<Appended> {
+    return this.writes.append(open, believed, bytes, stable);
+  }
+
+  commit(open: OpenFile): Promise<void> {
+    return this.writes.commit(open);
+  }
+
+  async #openAgain(open: OpenFile, claim: number): Promise<void> {
+    open.stateid = await this.#session.compound(
       open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.WRITE);
-        encodeStateid(xdr, open.stateid);
-        xdr.uint64(offset);
-        xdr.uint32(stable ? Stable.fileSync : Stable.unstable);
-        compound.contents(bytes);
-      },
+      (compound) => encodeOpenByHandle(compound, open, claim),
       (results) => {
         results.expect(Operation.PUTFH);
-        const xdr = results.expect(Operation.WRITE);
-        const count = xdr.uint32();
-        xdr.uint32();
-        return { written: count, verifier: decodeVerifier(xdr) };
+        return decodeOpened(results.expect(Operation.OPEN));
       },
-      { urgent },
+      { once: true, urgent: true },
     );
-    if (written === bytes.length) return verifier;
-    return this.#writeOnce(open, offset + written, bytes.subarray(written), stable, urgent);
-  }
-
-  /** What stands in the way of a lock; undefined where it would be granted. */
-  testLock(
-    open: OpenFile,
-    owner: string,
-    range: LockRange,
-    exclusive: boolean,
-  ): Promise<ConflictingLock | undefined> {
-    return this.#session.compound(
-      open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.LOCKT);
-        xdr.uint32(exclusive ? LockType.write : LockType.read);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
-        xdr.uint64(0);
-        xdr.byteString(owner);
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        const status = results.status(Operation.LOCKT);
-        if (status === Status.OK) return undefined;
-        if (status !== Status.DENIED) throw new NfsError(status, "LOCKT");
-        const start = results.xdr.uint53();
-        const length = results.xdr.uint64OrInfinity();
-        return { start, end: start + length, exclusive: results.xdr.uint32() === LockType.write };
-      },
-    );
-  }
-
-  /** Whether the lock was granted. */
-  async lock(
-    open: OpenFile,
-    owner: string,
-    range: LockRange,
-    exclusive: boolean,
-  ): Promise<boolean> {
-    const held = open.locks.get(owner) ?? new HeldLock(owner);
-    open.locks.set(owner, held);
-    return held.inTurn(async () => {
-      const granted = await this.#lockOnce(open, held, range, exclusive, false);
-      if (granted) held.add(range, exclusive);
-      return granted;
-    });
-  }
-
-  async unlock(open: OpenFile, owner: string, range: LockRange): Promise<void> {
-    const held = open.locks.get(owner);
-    await held?.inTurn(() => this.#unlockOnce(open, held, range));
-  }
-
-  async #unlockOnce(open: OpenFile, held: HeldLock, range: LockRange): Promise<void> {
-    if (held.stateid === undefined) return;
-    held.remove(range);
-    await this.#session.compound(
-      open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.LOCKU);
-        xdr.uint32(LockType.write);
-        xdr.uint32(0);
-        encodeStateid(xdr, held.stateid ?? open.stateid);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        held.stateid = decodeStateid(results.expect(Operation.LOCKU));
-      },
-      once,
-    );
-  }
-
-  #lockOnce(
-    open: OpenFile,
-    held: HeldLock,
-    range: LockRange,
-    exclusive: boolean,
-    reclaim: boolean,
-  ): Promise<boolean> {
-    return this.#session.compound(
-      open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.LOCK);
-        xdr.uint32(exclusive ? LockType.write : LockType.read);
-        xdr.boolean(reclaim);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
-        const isNew = held.stateid === undefined;
-        xdr.boolean(isNew);
-        if (isNew) xdr.uint32(0);
-        encodeStateid(xdr, held.stateid ?? open.stateid);
-        xdr.uint32(0);
-        if (isNew) {
-          xdr.uint64(0);
-          xdr.byteString(held.owner);
-        }
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        const status = results.status(Operation.LOCK);
-        if (status === Status.DENIED) return false;
-        if (status !== Status.OK) throw new NfsError(status, "LOCK");
-        held.stateid = decodeStateid(results.xdr);
-        return true;
-      },
-      reclaim ? recovery : once,
-    );
-  }
-
-  /** Gives the bits of ACCESS that the user has. */
-  async #openByHandle(open: OpenFile, claim: number, urgent: boolean): Promise<number> {
-    const { stateid, granted } = await this.#session.compound(
-      open.credential,
-      (compound) => {
-        compound.putHandle(open.handle);
-        const xdr = compound.operation(Operation.OPEN);
-        encodeOpenHeader(xdr, open.access, open.owner);
-        xdr.uint32(OpenType.noCreate);
-        xdr.uint32(claim);
-        if (claim === OpenClaim.previous) xdr.uint32(0);
-        compound.operation(Operation.ACCESS).uint32(Access.read | Access.execute);
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        const opened = decodeOpened(results.expect(Operation.OPEN));
-        return { stateid: opened, granted: decodeAccess(results) };
-      },
-      { once: true, urgent },
-    );
-    open.stateid = stateid;
-    return granted;
   }
 
   async #reclaimAll(): Promise<void> {
     this.#unreclaimed = [];
     for (const open of this.#open) {
       try {
-        await this.#openByHandle(open, OpenClaim.previous, true);
-        await this.#lockAgain(open, true);
+        await this.#openAgain(open, OpenClaim.previous);
+        await this.locks.lockAgain(open, true);
       } catch (error) {
         if (!(error instanceof NfsError)) throw error;
         this.#unreclaimed.push(open);
@@ -481,35 +321,39 @@ export class NfsClient {
     }
     const reclaimed = new Set(this.#open);
     for (const open of this.#unreclaimed) reclaimed.delete(open);
-    await this.#writeAgain(reclaimed);
+    await this.writes.writeAgain(reclaimed);
   }
 
   async #reopenAll(): Promise<void> {
     for (const open of this.#unreclaimed) {
       try {
-        await this.#openByHandle(open, OpenClaim.fileHandle, true);
-        await this.#lockAgain(open, false);
+        await this.#openAgain(open, OpenClaim.fileHandle);
+        await this.locks.lockAgain(open, false);
       } catch (error) {
         // The file is gone or closed to us: its user learns from its next operation.
         if (!(error instanceof NfsError)) throw error;
         if (error.status === Status.GRACE) await sleep(this.#clock, reopenRetryMs);
       }
     }
-    await this.#writeAgain(this.#unreclaimed);
+    await this.writes.writeAgain(this.#unreclaimed);
     this.#unreclaimed = [];
-  }
-
-  async #lockAgain(open: OpenFile, reclaim: boolean): Promise<void> {
-    for (const held of open.locks.values()) {
-      held.stateid = undefined;
-      for (const { exclusive, ...range } of held.ranges) {
-        await this.#lockOnce(open, held, range, exclusive, reclaim);
-      }
-    }
   }
 
   #nextOwner(): string {
     this.#lastOwner += 1;
     return `open ${this.#lastOwner}`;
   }
+}
+
+function encodeRights(compound: CompoundWriter): void {
+  compound.operation(Operation.ACCESS).uint32(Access.read | Access.execute);
+}
+
+function encodeOpenByHandle(compound: CompoundWriter, open: OpenFile, claim: number): void {
+  compound.putHandle(open.handle);
+  const xdr = compound.operation(Operation.OPEN);
+  encodeOpenHeader(xdr, open.access, open.owner);
+  xdr.uint32(OpenType.noCreate);
+  xdr.uint32(claim);
+  if (claim === OpenClaim.previous) xdr.uint32(0);
 }

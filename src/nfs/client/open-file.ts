@@ -10,6 +10,9 @@ export interface UncommittedWrite {
   readonly bytes: Uint8Array;
   /** The server's write verifier when it took them (RFC 8881 §18.32.3). */
   verifier: string;
+  /** To be called when the bytes are not needed any more. */
+  readonly release: (() => void) | undefined;
+  isCommitted: boolean;
 }
 
 /** A file that is open on the server, with what is needed to open it again after a restart. */
@@ -22,6 +25,10 @@ export class OpenFile {
   stateid: Stateid = anonymousStateid;
   written: UncommittedWrite[] = [];
   writtenBytes = 0;
+  /** Of a write that nobody waited for: told by what is asked next. */
+  writeFailure: Error | undefined;
+  /** So much was written that it is being committed already. */
+  isCommitting = false;
   readonly locks = new Map<string, HeldLock>();
 
   constructor(owner: string, credential: AuthSys, handle: FileHandle, access: number) {

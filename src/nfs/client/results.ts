@@ -1,5 +1,7 @@
 // Pieces of compounds that several of the client's operations have in common.
 import {
+  Attribute,
+  bitmapOf,
   decodeBitmap,
   decodeFileAttributes,
   decodeTime,
@@ -17,13 +19,36 @@ export interface RemoteFile {
   readonly attributes: FileAttributes;
 }
 
+/** Where a listing goes on; whatever 64 bits the server likes. */
+export type Cookie = number | bigint;
+
+/** A place in a directory, with what tells whether the server still knows it (RFC 8881 §18.23). */
+export interface ListingPlace {
+  readonly cookie: Cookie;
+  /** cookieverf of the listing; undefined at its beginning. */
+  readonly verifier: Uint8Array | undefined;
+}
+
 export interface RemoteEntry {
   readonly name: string;
-  readonly cookie: number;
-  readonly file: RemoteFile;
+  readonly cookie: Cookie;
+  /** nfs_ftype4. */
+  readonly type: number;
+  readonly fileId: number;
+  /** Where that was asked for. */
+  readonly file: RemoteFile | undefined;
+}
+
+export interface RemoteListing {
+  readonly entries: RemoteEntry[];
+  readonly verifier: Uint8Array;
+  readonly end: boolean;
 }
 
 export const entryBitmap = [fileAttributesBitmap[0]! | (1 << 19), fileAttributesBitmap[1]!];
+
+/** What a listing tells without looking at the files. */
+export const nameBitmap = bitmapOf([Attribute.type, Attribute.fileId]);
 
 export function encodeHandleAndAttributes(compound: CompoundWriter): void {
   compound.getHandle();
@@ -68,15 +93,34 @@ export function decodeVerifier(xdr: XdrReader): string {
   return Buffer.from(xdr.fixedOpaque(8)).toString("latin1");
 }
 
-export function decodeEntries(xdr: XdrReader): { entries: RemoteEntry[]; end: boolean } {
-  xdr.skip(8);
+export function decodeEntries(xdr: XdrReader, files: boolean): RemoteListing {
+  const verifier = copy(xdr.fixedOpaque(8));
   const entries: RemoteEntry[] = [];
   while (xdr.boolean()) {
-    const cookie = xdr.uint53();
+    const cookie = xdr.uint64();
     const name = xdr.byteString(opaqueLimit);
-    entries.push({ name, cookie, file: decodeFileWithHandle(xdr) });
+    if (files) {
+      const file = decodeFileWithHandle(xdr);
+      const { type, fileId } = file.attributes;
+      entries.push({ name, cookie, type, fileId, file });
+    } else {
+      decodeBitmap(xdr);
+      xdr.uint32();
+      entries.push({ name, cookie, type: xdr.uint32(), fileId: xdr.uint53(), file: undefined });
+    }
   }
-  return { entries, end: xdr.boolean() };
+  return { entries, verifier, end: xdr.boolean() };
+}
+
+export function encodePlace(xdr: XdrWriter, { cookie, verifier }: ListingPlace): void {
+  if (typeof cookie === "number") {
+    xdr.uint64(cookie);
+  } else {
+    xdr.uint32(Number(cookie >> 32n));
+    xdr.uint32(Number(cookie & 0xffff_ffffn));
+  }
+  if (verifier === undefined) xdr.uint64(0);
+  else xdr.fixedOpaque(verifier);
 }
 
 /** A fattr4 of `entryBitmap`: the handle stands between the size and the file's number. */

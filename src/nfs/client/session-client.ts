@@ -20,6 +20,8 @@ import { CompoundReader, CompoundWriter } from "./compound.ts";
 import {
   delayFirstMs,
   delayLimitMs,
+  giveUpMs,
+  muteMs,
   recordLimit,
   redialFirstMs,
   redialLimitMs,
@@ -96,6 +98,8 @@ export class SessionClient {
   #xid: number;
   #renewal: Timer | undefined;
   #lastSentMs = 0;
+  /** When the server said something last, or was asked after it had answered everything. */
+  #lastHeardMs = 0;
   readonly #dialling = new AbortController();
 
   constructor(options: SessionClientOptions) {
@@ -207,8 +211,9 @@ export class SessionClient {
   #transmit(request: Request): void {
     this.#xid = (this.#xid + 1) >>> 0;
     request.xid = this.#xid;
-    this.#awaited.set(request.xid, request);
     this.#lastSentMs = this.#options.clock.nowMs();
+    if (this.#awaited.size === 0) this.#lastHeardMs = this.#lastSentMs;
+    this.#awaited.set(request.xid, request);
     const session = this.#session!;
     const slot = this.#slots[request.slot]!;
     this.#transport!.send((records) => {
@@ -230,6 +235,7 @@ export class SessionClient {
   #reply(xid: number, reader: XdrReader, accepted: boolean): void {
     const request = this.#awaited.get(xid);
     if (request === undefined) return;
+    this.#lastHeardMs = this.#options.clock.nowMs();
     this.#awaited.delete(xid);
     if (!accepted) {
       this.#release(request);
@@ -357,6 +363,15 @@ export class SessionClient {
 
   isClosed(): boolean {
     return this.#phase === "closed";
+  }
+
+  /** Whether requests are answered: there is a session, and the server isn't mute. */
+  get isUp(): boolean {
+    return this.#phase === "up" && !this.#isMute(muteMs);
+  }
+
+  #isMute(limitMs: number): boolean {
+    return this.#awaited.size > 0 && this.#options.clock.nowMs() - this.#lastHeardMs > limitMs;
   }
 
   async #establish(): Promise<void> {
@@ -501,7 +516,11 @@ export class SessionClient {
   #renewLater(): void {
     this.#renewal = this.#options.clock.schedule(renewalMs, () => {
       const idleMs = this.#options.clock.nowMs() - this.#lastSentMs;
-      if (idleMs >= renewalMs && this.#phase === "up") this.#renew();
+      if (this.#phase === "up" && this.#isMute(giveUpMs)) {
+        // Its host may be gone: the connection alone would notice that after a quarter of an hour.
+        this.#options.log.info({}, "the server doesn't answer, connecting anew");
+        this.#transport?.end(new Error("the server doesn't answer"));
+      } else if (idleMs >= renewalMs && this.#phase === "up") this.#renew();
       if (this.#phase !== "closed") this.#renewLater();
     });
   }

@@ -49,8 +49,8 @@ export class Transport {
       this.#records.push(chunk);
       this.#takeReplies();
     });
-    stream.on("error", (error) => this.#end(error));
-    stream.on("close", () => this.#end(new Error("the server closed the connection")));
+    stream.on("error", (error) => this.end(error));
+    stream.on("close", () => this.end(new Error("the server closed the connection")));
   }
 
   /** Sends one record, which `encode` writes. */
@@ -89,11 +89,12 @@ export class Transport {
         this.#events.reply(header.xid, this.#reader, accepted);
       }
     } catch (error) {
-      this.#end(error as Error);
+      this.end(error as Error);
     }
   }
 
-  #end(error: Error): void {
+  /** As if the connection had broken. */
+  end(error: Error): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#stream?.destroy();

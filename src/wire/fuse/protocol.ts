@@ -46,14 +46,22 @@ export const InitFlag = {
   posixLocks: 1 << 1,
   bigWrites: 1 << 5,
   flockLocks: 1 << 10,
-  autoInvalidateData: 1 << 12,
   readdirPlus: 1 << 13,
   readdirPlusAuto: 1 << 14,
   parallelDirectoryOperations: 1 << 18,
   handleKillPriv: 1 << 19,
   maxPages: 1 << 22,
-  /** There are second flags. */
+  cacheSymlinks: 1 << 23,
+  explicitInvalidateData: 1 << 25,
+  /** There are flags of the second word. */
   extended: 1 << 30,
+} as const;
+
+/** Bits of OPEN's answer (FOPEN_*). */
+export const OpenFlag = {
+  directIo: 1 << 0,
+  keepCache: 1 << 1,
+  parallelDirectWrites: 1 << 6,
 } as const;
 
 /** Bits of INIT's second flags: of all flags those above the first 32. */
@@ -61,9 +69,6 @@ export const InitFlag2 = { directIoAllowMmap: 1 << 4 } as const;
 
 /** A bit of OPEN's flags that only the kernel can set: execve(2) opens (FMODE_EXEC). */
 export const openToRun = 0x20;
-
-/** Bits of OPEN's answer. */
-export const OpenFlag = { directIo: 1 << 0 } as const;
 
 /** Bits of WRITE's write_flags: the kernel writes back what was written through a mapping. */
 export const writeFromCache = 1 << 0;

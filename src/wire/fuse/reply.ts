@@ -22,14 +22,20 @@ export interface FuseTime {
 
 const blockSize = 4096;
 
+/** A whole number of up to 53 bits, negative ones in two's complement. */
+function writeUint64(into: Buffer, value: number, at: number): void {
+  into.writeUInt32LE(value >>> 0, at);
+  into.writeInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
 function writeAttributes(into: Buffer, at: number, attributes: FuseAttributes): void {
   const { accessTime, modifyTime, changeTime } = attributes;
-  into.writeBigUInt64LE(BigInt(attributes.inode), at);
-  into.writeBigUInt64LE(BigInt(attributes.size), at + 8);
-  into.writeBigUInt64LE(BigInt(attributes.blocks), at + 16);
-  into.writeBigInt64LE(BigInt(accessTime.seconds), at + 24);
-  into.writeBigInt64LE(BigInt(modifyTime.seconds), at + 32);
-  into.writeBigInt64LE(BigInt(changeTime.seconds), at + 40);
+  writeUint64(into, attributes.inode, at);
+  writeUint64(into, attributes.size, at + 8);
+  writeUint64(into, attributes.blocks, at + 16);
+  writeUint64(into, accessTime.seconds, at + 24);
+  writeUint64(into, modifyTime.seconds, at + 32);
+  writeUint64(into, changeTime.seconds, at + 40);
   into.writeUInt32LE(accessTime.nanoseconds, at + 48);
   into.writeUInt32LE(modifyTime.nanoseconds, at + 52);
   into.writeUInt32LE(changeTime.nanoseconds, at + 56);
@@ -67,18 +73,18 @@ function writeEntry(
   attributes: FuseAttributes,
   { seconds, nameSeconds = seconds }: Validity,
 ): void {
-  into.writeBigUInt64LE(BigInt(nodeId), at);
-  into.writeBigUInt64LE(0n, at + 8);
-  into.writeBigUInt64LE(BigInt(nameSeconds), at + 16);
-  into.writeBigUInt64LE(BigInt(seconds), at + 24);
-  into.writeBigUInt64LE(0n, at + 32);
+  writeUint64(into, nodeId, at);
+  writeUint64(into, 0, at + 8);
+  writeUint64(into, nameSeconds, at + 16);
+  writeUint64(into, seconds, at + 24);
+  writeUint64(into, 0, at + 32);
   writeAttributes(into, at + 40, attributes);
 }
 
 /** struct fuse_attr_out. */
 export function encodeAttributes(attributes: FuseAttributes, { seconds }: Validity): Buffer {
   const reply = Buffer.alloc(16 + attributesLength);
-  reply.writeBigUInt64LE(BigInt(seconds), 0);
+  writeUint64(reply, seconds, 0);
   writeAttributes(reply, 16, attributes);
   return reply;
 }
@@ -86,7 +92,7 @@ export function encodeAttributes(attributes: FuseAttributes, { seconds }: Validi
 /** struct fuse_notify_inval_inode_out, for attributes alone or for the contents of the file too. */
 export function encodeInvalidation(nodeId: number, what: "attributes" | "all"): Buffer {
   const notification = Buffer.alloc(24);
-  notification.writeBigUInt64LE(BigInt(nodeId), 0);
+  writeUint64(notification, nodeId, 0);
   // A negative offset leaves the contents alone.
   if (what === "attributes") notification.writeBigInt64LE(-1n, 8);
   return notification;
@@ -95,7 +101,7 @@ export function encodeInvalidation(nodeId: number, what: "attributes" | "all"): 
 /** struct fuse_open_out. */
 export function encodeOpen(handle: number, flags = 0): Buffer {
   const reply = Buffer.alloc(16);
-  reply.writeBigUInt64LE(BigInt(handle), 0);
+  writeUint64(reply, handle, 0);
   reply.writeUInt32LE(flags, 8);
   return reply;
 }
@@ -122,7 +128,7 @@ export function encodeInit(fields: {
   reply.writeUInt32LE(fields.major, 0);
   reply.writeUInt32LE(fields.minor, 4);
   reply.writeUInt32LE(fields.readAheadBytes, 8);
-  reply.writeUInt32LE(fields.flags, 12);
+  reply.writeUInt32LE(fields.flags >>> 0, 12);
   reply.writeUInt16LE(fields.background, 16);
   reply.writeUInt16LE(Math.floor((fields.background * 3) / 4), 18);
   reply.writeUInt32LE(fields.writeBytes, 20);
@@ -158,6 +164,10 @@ export function encodeLock(start: bigint, end: bigint, kind: number): Buffer {
   return reply;
 }
 
+function lengthOf(name: string, plus: boolean): number {
+  return (plus ? entryLength : 0) + ((24 + name.length + 7) & ~7);
+}
+
 /** Entries of a directory, as many as fit: struct fuse_dirent or fuse_direntplus. */
 export class DirectoryReply {
   readonly #bytes: Buffer;
@@ -171,23 +181,29 @@ export class DirectoryReply {
     return this.#length === 0;
   }
 
+  /** Whether an entry fits; with `plus` one of READDIRPLUS. */
+  hasRoom(name: string, plus: boolean): boolean {
+    return this.#length + lengthOf(name, plus) <= this.#bytes.length;
+  }
+
   /** False where it doesn't fit. `entry` makes it READDIRPLUS's. */
   add(
     name: string,
     inode: number,
-    nextOffset: number,
+    nextOffset: number | bigint,
     type: number,
     entry?: { nodeId: number; attributes: FuseAttributes; validity: Validity },
   ): boolean {
+    if (!this.hasRoom(name, entry !== undefined)) return false;
     const plus = entry === undefined ? 0 : entryLength;
-    const length = plus + ((24 + name.length + 7) & ~7);
-    if (this.#length + length > this.#bytes.length) return false;
+    const length = lengthOf(name, entry !== undefined);
     const at = this.#length;
     if (entry !== undefined) {
       writeEntry(this.#bytes, at, entry.nodeId, entry.attributes, entry.validity);
     }
-    this.#bytes.writeBigUInt64LE(BigInt(inode), at + plus);
-    this.#bytes.writeBigUInt64LE(BigInt(nextOffset), at + plus + 8);
+    writeUint64(this.#bytes, inode, at + plus);
+    if (typeof nextOffset === "number") writeUint64(this.#bytes, nextOffset, at + plus + 8);
+    else this.#bytes.writeBigUInt64LE(nextOffset, at + plus + 8);
     this.#bytes.writeUInt32LE(name.length, at + plus + 16);
     this.#bytes.writeUInt32LE(type, at + plus + 20);
     this.#bytes.write(name, at + plus + 24, "latin1");

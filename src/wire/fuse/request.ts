@@ -5,12 +5,16 @@ export class FuseRequest {
   /** The whole buffer that the request lies in. */
   readonly buffer: Buffer;
   readonly opcode: number;
-  readonly unique: bigint;
+  /** What a reply names the request by. */
+  readonly uniqueLow: number;
+  readonly uniqueHigh: number;
   readonly nodeId: number;
   readonly uid: number;
   readonly gid: number;
   readonly pid: number;
   readonly end: number;
+  /** The buffer stays with the bytes that were taken from it. */
+  isKept = false;
 
   /** Throws `RangeError` where the bytes are shorter than the request says. */
   constructor(bytes: Buffer, length = bytes.length) {
@@ -20,11 +24,16 @@ export class FuseRequest {
     }
     this.buffer = bytes;
     this.opcode = bytes.readUInt32LE(4);
-    this.unique = bytes.readBigUInt64LE(8);
-    this.nodeId = Number(bytes.readBigUInt64LE(16));
+    this.uniqueLow = bytes.readUInt32LE(8);
+    this.uniqueHigh = bytes.readUInt32LE(12);
+    this.nodeId = bytes.readUInt32LE(16) + bytes.readUInt32LE(20) * 0x1_0000_0000;
     this.uid = bytes.readUInt32LE(24);
     this.gid = bytes.readUInt32LE(28);
     this.pid = bytes.readUInt32LE(32);
+  }
+
+  get unique(): bigint {
+    return this.buffer.readBigUInt64LE(8);
   }
 
   uint32(at: number): number {
@@ -38,6 +47,13 @@ export class FuseRequest {
   uint64(at: number): number {
     const start = this.#within(at, 8);
     return this.buffer.readUInt32LE(start) + this.buffer.readUInt32LE(start + 4) * 0x1_0000_0000;
+  }
+
+  /** Any 64 bits, exactly. */
+  cookie(at: number): number | bigint {
+    const start = this.#within(at, 8);
+    if (this.buffer.readUInt32LE(start + 4) > 0x1fffff) return this.buffer.readBigUInt64LE(start);
+    return this.uint64(at);
   }
 
   bigUint64(at: number): bigint {

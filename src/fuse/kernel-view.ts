@@ -1,0 +1,164 @@
+import type { Clock } from "../base/clock.ts";
+import type { FileHandle } from "../nfs/client/compound.ts";
+import type { NfsClient } from "../nfs/client/nfs-client.ts";
+import type { RemoteFile } from "../nfs/client/results.ts";
+import type { Change, FileAttributes } from "../wire/nfs4/attributes.ts";
+import { FileTypeNumber } from "../wire/nfs4/operations.ts";
+import type { AuthSys } from "../wire/rpc/message.ts";
+import { encodeAttributes, encodeEntry, type Validity } from "../wire/fuse/reply.ts";
+import { fuseAttributes } from "./conversions.ts";
+import type { FuseDevice } from "./device.ts";
+import { missedMs, missedNamesLimit, validitySeconds } from "./limits.ts";
+import { type FuseNode, type FuseNodes, keyOf } from "./nodes.ts";
+
+/**
+ * What the kernel knows of files, and for how long it may: attributes for a moment, names where
+ * that can't show one user what only another may see, and pages until somebody else changed the
+ * file (close-to-open: that is looked at whenever the server is asked about the file anyway).
+ */
+export class KernelView {
+  readonly nodes: FuseNodes;
+  readonly #client: NfsClient;
+  readonly #device: FuseDevice;
+  readonly #clock: Clock;
+  /** Names that led elsewhere when they were opened, and when. */
+  readonly #missed = new Map<string, number>();
+
+  constructor(nodes: FuseNodes, client: NfsClient, device: FuseDevice, clock: Clock) {
+    this.nodes = nodes;
+    this.#clock = clock;
+    this.#client = client;
+    this.#device = device;
+  }
+
+  /** The name doesn't lead to the file any more: what is looked up soon is opened as it is. */
+  missed(node: FuseNode, { directory, name }: NonNullable<FuseNode["place"]>): void {
+    node.place = undefined;
+    if (this.#missed.size >= missedNamesLimit) this.#missed.clear();
+    this.#missed.set(`${keyOf(directory)}/${name}`, this.#clock.nowMs());
+  }
+
+  isMissed(directory: FuseNode, name: string): boolean {
+    const key = `${directory.key}/${name}`;
+    const atMs = this.#missed.get(key);
+    if (atMs === undefined) return false;
+    // The kernel looks a name up twice where it finds another file.
+    if (this.#clock.nowMs() - atMs < missedMs) return true;
+    this.#missed.delete(key);
+    return false;
+  }
+
+  /** The answer about a name. */
+  async entry(
+    caller: AuthSys,
+    file: RemoteFile,
+    place?: { readonly directory: FuseNode; readonly name: string },
+  ): Promise<Buffer> {
+    const node = this.nodes.remember(file.handle);
+    let { attributes } = file;
+    let begun = node.changesBegun;
+    if (hasUnsent(node)) {
+      await node.writes?.settle();
+      begun = node.changesBegun;
+      attributes = await this.#client.names.getAttributes(caller, file.handle);
+    }
+    await this.meet(node, attributes, begun);
+    const isMissed = place !== undefined && this.isMissed(place.directory, place.name);
+    const validity = this.#tell(node, attributes, isMissed ? undefined : place);
+    return encodeEntry(node.id, fuseAttributes(attributes), validity);
+  }
+
+  /** The answer about a file. `begun` is the node's `changesBegun` when it was asked for. */
+  async attributes(node: FuseNode, attributes: FileAttributes, begun: number): Promise<Buffer> {
+    await this.meet(node, attributes, begun);
+    node.told = attributes.change;
+    noteRights(node, attributes);
+    return encodeAttributes(fuseAttributes(attributes), { seconds: validitySeconds });
+  }
+
+  /** An entry of a listing; undefined where the kernel has to ask for the file by itself. */
+  listed(
+    file: RemoteFile,
+    directory: FuseNode,
+    name: string,
+  ): { nodeId: number; validity: Validity } | undefined {
+    const { handle, attributes } = file;
+    const known = this.nodes.find(handle);
+    const isSettled = known === undefined || (!hasUnsent(known) && known.changesOpen === 0);
+    const isCurrent = known === undefined || known.version.isShown(attributes.change);
+    if (!isSettled || (known?.hasPages && !isCurrent)) return undefined;
+    const node = this.nodes.remember(handle);
+    if (isFile(attributes)) node.version.show(attributes.change);
+    return { nodeId: node.id, validity: this.#tell(node, attributes, { directory, name }) };
+  }
+
+  /** The file was opened: who reads it now must see what was closed before. */
+  async opened(node: FuseNode, attributes: FileAttributes, begun: number): Promise<void> {
+    const isKnown = node.version.isShown(attributes.change) || node.told === attributes.change;
+    await this.meet(node, attributes, begun);
+    if (!isKnown) this.#device.invalidateAttributes(node.id);
+  }
+
+  /** Drops the kernel's pages where somebody else has changed the file since. */
+  async meet(node: FuseNode, attributes: FileAttributes, begun: number): Promise<void> {
+    const { change } = attributes;
+    if (!isFile(attributes) || node.version.isShown(change)) return;
+    // What this mount is writing, or wrote meanwhile, may be all that there is to it.
+    if (node.changesOpen > 0 || node.changesBegun !== begun) return;
+    await this.#dropPages(node);
+    node.version.show(change);
+  }
+
+  /** The file was locked at that change: nothing older may be seen. */
+  async locked(node: FuseNode, change: Change): Promise<void> {
+    if (node.version.isShown(change)) return;
+    const begun = node.changesBegun;
+    await this.#dropPages(node);
+    this.#device.invalidateAttributes(node.id);
+    if (node.changesOpen === 0 && node.changesBegun === begun) node.version.show(change);
+  }
+
+  async #dropPages(node: FuseNode): Promise<void> {
+    if (!node.hasPages) return;
+    // Were this process killed while the kernel waits for a page, neither would ever end.
+    await node.readsEnded();
+    await this.#device.invalidate(node.id);
+  }
+
+  #tell(
+    node: FuseNode,
+    attributes: FileAttributes,
+    place: { readonly directory: FuseNode; readonly name: string } | undefined,
+  ): Validity {
+    node.told = attributes.change;
+    noteRights(node, attributes);
+    const isAnybodys = place?.directory.isOpenToAll ?? false;
+    // An open goes by the name, to get the file that has it now; of several names by none.
+    const isOne = !isFile(attributes) || attributes.links === 1;
+    const mayKeepName = place !== undefined && isAnybodys && isOne;
+    node.place = mayKeepName ? { directory: place.directory.handle, name: place.name } : undefined;
+    return { seconds: validitySeconds, nameSeconds: mayKeepName ? validitySeconds : 0 };
+  }
+
+  find(handle: FileHandle): FuseNode | undefined {
+    return this.nodes.find(handle);
+  }
+}
+
+function hasUnsent(node: FuseNode): boolean {
+  return node.writes !== undefined && !node.writes.isEmpty;
+}
+
+function isFile(attributes: FileAttributes): boolean {
+  return attributes.type === FileTypeNumber.file;
+}
+
+/** What all may do alike, whoever the server takes them for. */
+function noteRights(node: FuseNode, { type, mode }: FileAttributes): void {
+  const isDirectory = type === FileTypeNumber.directory;
+  node.isOpenToAll = isDirectory && (mode & everybodySearches) === everybodySearches;
+  node.isReadByAll = isDirectory && (mode & everybodyReads) === everybodyReads;
+}
+
+const everybodySearches = 0o111;
+const everybodyReads = 0o444;

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import * as fc from "fast-check";
+
+import { FakeClock } from "../base/fake-clock.ts";
+import { OpenFile } from "../nfs/client/open-file.ts";
+import { gatherMs, transferBytes, writesInFlightBytes } from "./limits.ts";
+import { type OutgoingWrite, type Sender, WriteBehind, WriteBudget } from "./write-behind.ts";
+
+const root = { machineName: "test", uid: 0, gid: 0, gids: [] };
+const mebibyte = Buffer.alloc(transferBytes);
+
+/** What was sent and has no answer yet. */
+interface Sent extends OutgoingWrite {
+  answer(error?: Error): void;
+}
+
+let clock: FakeClock;
+let sent: Sent[];
+let budget: WriteBudget;
+let behind: WriteBehind;
+let open: OpenFile;
+
+beforeEach(() => {
+  clock = new FakeClock();
+  sent = [];
+  budget = new WriteBudget();
+  behind = new WriteBehind(send, budget, clock);
+  open = newFile();
+});
+
+function newFile(): OpenFile {
+  return new OpenFile("owner", root, Buffer.from("handle"), 3);
+}
+
+const send: Sender = (write) =>
+  new Promise((resolve, reject) => {
+    const answer = (error?: Error): void => (error ? reject(error) : resolve(undefined));
+    sent.push({ ...write, answer });
+  });
+
+/** Lets what was resolved take effect. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Offset and text of each that was sent. */
+function texts(): [number, string][] {
+  return sent.map(({ offset, bytes }) => [offset, Buffer.from(bytes).toString()]);
+}
+
+test("small writes that follow on each other go out as one, when their time is up", () => {
+  behind.add(open, 0, Buffer.from("one "));
+  behind.add(open, 4, Buffer.from("two "));
+  behind.add(open, 8, Buffer.from("three"));
+  assert.deepEqual(texts(), []);
+  clock.advance(gatherMs);
+  assert.deepEqual(texts(), [[0, "one two three"]]);
+});
+
+test("a gap, another open file or the largest size begins another write", () => {
+  const other = newFile();
+  behind.add(open, 0, Buffer.from("a"));
+  behind.add(open, 2, Buffer.from("c"));
+  behind.add(other, 3, Buffer.from("d"));
+  behind.add(other, 4, mebibyte);
+  const lengths = sent.map(({ bytes }) => bytes.length);
+  assert.deepEqual(lengths, [1, 1, 1, transferBytes]);
+});
+
+test("settle sends what waits, and resolves when all is answered", async () => {
+  behind.add(open, 0, Buffer.from("waits"));
+  let isSettled = false;
+  const settling = behind.settle().then(() => (isSettled = true));
+  await turn();
+  assert.deepEqual(texts(), [[0, "waits"]]);
+  assert.equal(isSettled, false);
+  sent[0]!.answer();
+  await settling;
+  assert.equal(behind.isEmpty, true);
+});
+
+test("a write over one that is on the way waits for its answer", async () => {
+  behind.add(open, 0, mebibyte);
+  behind.add(open, 10, Buffer.from("later"));
+  const settling = behind.settle();
+  await turn();
+  assert.equal(sent.length, 1);
+  sent[0]!.answer();
+  await turn();
+  assert.deepEqual(texts()[1], [10, "later"]);
+  sent[1]!.answer();
+  await settling;
+});
+
+test("what was refused is told by the open file it came from, and settles", async () => {
+  const other = newFile();
+  behind.add(open, 0, Buffer.from("a"));
+  behind.add(other, 5, Buffer.from("b"));
+  const settling = behind.settle();
+  await turn();
+  const error = new Error("no space");
+  sent[0]!.answer(error);
+  sent[1]!.answer();
+  await settling;
+  assert.equal(open.writeFailure, error);
+  assert.equal(other.writeFailure, undefined);
+});
+
+test("a few writes that were not sent yet can be sent otherwise, as long as they don't overlap", async () => {
+  const otherwise: string[] = [];
+  const sendOtherwise: Sender = async ({ offset, bytes }) =>
+    otherwise.push(`${offset} ${Buffer.from(bytes).toString()}`);
+  assert.equal(await behind.settleBy(sendOtherwise), false);
+  behind.add(open, 4, Buffer.from("later"));
+  behind.add(open, 0, Buffer.from("1234"));
+  assert.equal(await behind.settleBy(sendOtherwise), true);
+  assert.deepEqual(otherwise, ["4 later", "0 1234"]);
+  assert.equal(behind.isEmpty, true);
+  behind.add(open, 4, Buffer.from("later"));
+  behind.add(open, 0, Buffer.from("12345"));
+  assert.equal(await behind.settleBy(sendOtherwise), false);
+  const settling = behind.settle();
+  await turn();
+  sent[0]!.answer();
+  await turn();
+  sent[1]!.answer();
+  await settling;
+  behind.add(open, 0, mebibyte);
+  assert.equal(await behind.settleBy(sendOtherwise), false);
+  assert.equal(otherwise.length, 2);
+});
+
+test("who sends otherwise is told what went wrong, when all are answered", async () => {
+  behind.add(open, 0, Buffer.from("a"));
+  behind.add(open, 5, Buffer.from("b"));
+  const settling = behind.settleBy(send);
+  sent[0]!.answer(new Error("no space"));
+  await turn();
+  assert.equal(behind.isEmpty, false);
+  sent[1]!.answer();
+  await assert.rejects(settling, /no space/);
+  assert.equal(behind.isEmpty, true);
+});
+
+test("the bytes are given back when the sender is done with all of a write", () => {
+  const released: string[] = [];
+  behind.add(open, 0, Buffer.from("a"), () => released.push("a"));
+  behind.add(open, 1, Buffer.from("b"), () => released.push("b"));
+  clock.advance(gatherMs);
+  assert.deepEqual(released, []);
+  sent[0]!.release();
+  assert.deepEqual(released, ["a", "b"]);
+});
+
+test("writers wait while too much is on the way", async () => {
+  for (let at = 0; at < writesInFlightBytes; at += transferBytes) behind.add(open, at, mebibyte);
+  let hasRoom = false;
+  const waiting = budget.room()?.then(() => (hasRoom = true));
+  await turn();
+  assert.equal(hasRoom, false);
+  sent[0]!.answer();
+  await waiting;
+  assert.equal(hasRoom, true);
+  assert.equal(budget.room(), undefined);
+});
+
+test("however writes come and are answered, the server ends up with the last bytes", async () => {
+  const write = fc.record({ offset: fc.nat(30), length: fc.integer({ min: 1, max: 10 }) });
+  await fc.assert(
+    fc.asyncProperty(fc.array(write, { maxLength: 30 }), fc.infiniteStream(fc.nat()), runOne),
+    { numRuns: 200 },
+  );
+});
+
+async function runOne(
+  writes: readonly { offset: number; length: number }[],
+  choices: Iterator<number>,
+): Promise<void> {
+  sent = [];
+  behind = new WriteBehind(send, new WriteBudget(), clock);
+  const wanted = Buffer.alloc(50);
+  const server = Buffer.alloc(50);
+  const answerOne = async (): Promise<void> => {
+    const choice = choices.next().value % (sent.length + 1);
+    const [one] = sent.splice(choice, 1);
+    if (one === undefined) return;
+    server.set(one.bytes, one.offset);
+    one.answer();
+    await turn();
+  };
+  for (const [index, { offset, length }] of writes.entries()) {
+    const bytes = Buffer.alloc(length, index + 1);
+    wanted.set(bytes, offset);
+    behind.add(open, offset, bytes);
+    await answerOne();
+  }
+  const settling = behind.settle();
+  while (!behind.isEmpty) await answerOne();
+  await settling;
+  assert.deepEqual(server, wanted);
+}

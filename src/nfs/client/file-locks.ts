@@ -1,0 +1,152 @@
+import {
+  type Change,
+  changeBitmap,
+  decodeChange,
+  encodeBitmap,
+} from "../../wire/nfs4/attributes.ts";
+import { LockType, Operation } from "../../wire/nfs4/operations.ts";
+import { decodeStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
+import { Status } from "../../wire/nfs4/status.ts";
+import { NfsError } from "./nfs-error.ts";
+import {
+  type ConflictingLock,
+  HeldLock,
+  lockLength,
+  type LockRange,
+  type OpenFile,
+} from "./open-file.ts";
+import type { SessionClient } from "./session-client.ts";
+
+const once = { once: true };
+const recovery = { once: true, urgent: true };
+
+/** Byte-range locks, which the server keeps for all clients. */
+export class FileLocks {
+  readonly #session: SessionClient;
+
+  constructor(session: SessionClient) {
+    this.#session = session;
+  }
+
+  /** What stands in the way of a lock; undefined where it would be granted. */
+  testLock(
+    open: OpenFile,
+    owner: string,
+    range: LockRange,
+    exclusive: boolean,
+  ): Promise<ConflictingLock | undefined> {
+    return this.#session.compound(
+      open.credential,
+      (compound) => {
+        compound.putHandle(open.handle);
+        const xdr = compound.operation(Operation.LOCKT);
+        xdr.uint32(exclusive ? LockType.write : LockType.read);
+        xdr.uint64(range.start);
+        xdr.uint64(lockLength(range));
+        xdr.uint64(0);
+        xdr.byteString(owner);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        const status = results.status(Operation.LOCKT);
+        if (status === Status.OK) return undefined;
+        if (status !== Status.DENIED) throw new NfsError(status, "LOCKT");
+        const start = results.xdr.uint53();
+        const length = results.xdr.uint64OrInfinity();
+        return { start, end: start + length, exclusive: results.xdr.uint32() === LockType.write };
+      },
+    );
+  }
+
+  /** The file's change attribute under the lock; undefined where it was not granted. */
+  async lock(
+    open: OpenFile,
+    owner: string,
+    range: LockRange,
+    exclusive: boolean,
+  ): Promise<Change | undefined> {
+    const held = open.locks.get(owner) ?? new HeldLock(owner);
+    open.locks.set(owner, held);
+    return held.inTurn(async () => {
+      const change = await this.#lockOnce(open, held, range, exclusive, false);
+      if (change !== undefined) held.add(range, exclusive);
+      return change;
+    });
+  }
+
+  async unlock(open: OpenFile, owner: string, range: LockRange): Promise<void> {
+    const held = open.locks.get(owner);
+    await held?.inTurn(() => this.#unlockOnce(open, held, range));
+  }
+
+  async #unlockOnce(open: OpenFile, held: HeldLock, range: LockRange): Promise<void> {
+    if (held.stateid === undefined) return;
+    held.remove(range);
+    await this.#session.compound(
+      open.credential,
+      (compound) => {
+        compound.putHandle(open.handle);
+        const xdr = compound.operation(Operation.LOCKU);
+        xdr.uint32(LockType.write);
+        xdr.uint32(0);
+        encodeStateid(xdr, held.stateid ?? open.stateid);
+        xdr.uint64(range.start);
+        xdr.uint64(lockLength(range));
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        held.stateid = decodeStateid(results.expect(Operation.LOCKU));
+      },
+      once,
+    );
+  }
+
+  /** After a restart of the server: all locks that are held through the open file. */
+  async lockAgain(open: OpenFile, reclaim: boolean): Promise<void> {
+    for (const held of open.locks.values()) {
+      held.stateid = undefined;
+      for (const { exclusive, ...range } of held.ranges) {
+        await this.#lockOnce(open, held, range, exclusive, reclaim);
+      }
+    }
+  }
+
+  #lockOnce(
+    open: OpenFile,
+    held: HeldLock,
+    range: LockRange,
+    exclusive: boolean,
+    reclaim: boolean,
+  ): Promise<Change | undefined> {
+    return this.#session.compound(
+      open.credential,
+      (compound) => {
+        compound.putHandle(open.handle);
+        const xdr = compound.operation(Operation.LOCK);
+        xdr.uint32(exclusive ? LockType.write : LockType.read);
+        xdr.boolean(reclaim);
+        xdr.uint64(range.start);
+        xdr.uint64(lockLength(range));
+        const isNew = held.stateid === undefined;
+        xdr.boolean(isNew);
+        if (isNew) xdr.uint32(0);
+        encodeStateid(xdr, held.stateid ?? open.stateid);
+        xdr.uint32(0);
+        if (isNew) {
+          xdr.uint64(0);
+          xdr.byteString(held.owner);
+        }
+        encodeBitmap(compound.operation(Operation.GETATTR), changeBitmap);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        const status = results.status(Operation.LOCK);
+        if (status === Status.DENIED) return undefined;
+        if (status !== Status.OK) throw new NfsError(status, "LOCK");
+        held.stateid = decodeStateid(results.xdr);
+        return decodeChange(results.expect(Operation.GETATTR));
+      },
+      reclaim ? recovery : once,
+    );
+  }
+}
