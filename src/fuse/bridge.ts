@@ -4,8 +4,8 @@ import { constants as system } from "node:os";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { NfsClient } from "../nfs/client/nfs-client.ts";
-import type { FileHandle } from "../nfs/client/compound.ts";
 import type { NewFileType } from "../nfs/client/names-client.ts";
+import type { RemoteFile } from "../nfs/client/results.ts";
 import {
   InitFlag,
   InitFlag2,
@@ -32,7 +32,7 @@ import { PendingRequests } from "./pending-requests.ts";
 
 export interface BridgeOptions {
   readonly client: NfsClient;
-  readonly root: FileHandle;
+  readonly root: RemoteFile;
   readonly device: FuseDevice;
   readonly clock: Clock;
   readonly log: Log;
@@ -81,8 +81,8 @@ export class FuseBridge {
   constructor({ client, root, device, clock, log }: BridgeOptions) {
     this.#client = client;
     this.#device = device;
-    this.#nodes = new FuseNodes(root);
-    this.#view = new KernelView(this.#nodes, client, device, clock);
+    this.#nodes = new FuseNodes(root.handle);
+    this.#view = new KernelView(this.#nodes, root.attributes, client, device, clock);
     this.#pending = new PendingRequests({
       device,
       clock,

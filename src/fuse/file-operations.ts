@@ -17,7 +17,7 @@ import type { FuseDevice } from "./device.ts";
 import { RefusedWith } from "./errno.ts";
 import type { KernelView } from "./kernel-view.ts";
 import { holdMs, ownBufferBytes } from "./limits.ts";
-import { type FuseNode, keyOf, type OpenedHeld } from "./nodes.ts";
+import { type FuseNode, keyOf, type OpenedHeld, type Place } from "./nodes.ts";
 import type { PendingRequests } from "./pending-requests.ts";
 import { WriteBehind, WriteBudget } from "./write-behind.ts";
 
@@ -77,7 +77,7 @@ export class FileOperations {
     const { open, attributes } =
       (toRun ? undefined : this.#takeHeld(caller, node, access)) ??
       (place === undefined
-        ? await this.#client.openByHandle(caller, node.handle, access, toRun)
+        ? await this.#openFound(caller, node, access, toRun)
         : await this.#openNamed(caller, node, place, access, toRun));
     await this.#view.opened(node, attributes, begun);
     return this.keep(node, open, flags);
@@ -131,10 +131,26 @@ export class FileOperations {
     return encodeOpen(this.#last, openFlags(flags));
   }
 
+  /** As it was looked up just now, unless it has gone since. */
+  async #openFound(
+    caller: AuthSys,
+    node: FuseNode,
+    access: number,
+    toRun: boolean,
+  ): ReturnType<NfsClient["openByHandle"]> {
+    try {
+      return await this.#client.openByHandle(caller, node.handle, access, toRun);
+    } catch (error) {
+      const isGone = error instanceof NfsError && error.status === Status.STALE;
+      if (isGone && node.found !== undefined) this.#view.missed(node, node.found);
+      throw error;
+    }
+  }
+
   async #openNamed(
     caller: AuthSys,
     node: FuseNode,
-    place: NonNullable<FuseNode["place"]>,
+    place: Place,
     access: number,
     toRun: boolean,
   ): ReturnType<NfsClient["openByHandle"]> {

@@ -9,7 +9,7 @@ import { encodeAttributes, encodeEntry, type Validity } from "../wire/fuse/reply
 import { fuseAttributes } from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
 import { missedMs, missedNamesLimit, validitySeconds } from "./limits.ts";
-import { type FuseNode, type FuseNodes, keyOf } from "./nodes.ts";
+import { type FuseNode, type FuseNodes, keyOf, type Place } from "./nodes.ts";
 
 /**
  * What the kernel knows of files, and for how long it may: attributes for a moment, names where
@@ -24,7 +24,15 @@ export class KernelView {
   /** Names that led elsewhere when they were opened, and when. */
   readonly #missed = new Map<string, number>();
 
-  constructor(nodes: FuseNodes, client: NfsClient, device: FuseDevice, clock: Clock) {
+  constructor(
+    nodes: FuseNodes,
+    root: FileAttributes,
+    client: NfsClient,
+    device: FuseDevice,
+    clock: Clock,
+  ) {
+    // The kernel looks up names in the root before it asks what the root is.
+    noteRights(nodes.root, root);
     this.nodes = nodes;
     this.#clock = clock;
     this.#client = client;
@@ -32,7 +40,7 @@ export class KernelView {
   }
 
   /** The name doesn't lead to the file any more: what is looked up soon is opened as it is. */
-  missed(node: FuseNode, { directory, name }: NonNullable<FuseNode["place"]>): void {
+  missed(node: FuseNode, { directory, name }: Place): void {
     node.place = undefined;
     if (this.#missed.size >= missedNamesLimit) this.#missed.clear();
     this.#missed.set(`${keyOf(directory)}/${name}`, this.#clock.nowMs());
@@ -64,7 +72,7 @@ export class KernelView {
     }
     await this.meet(node, attributes, begun);
     const isMissed = place !== undefined && this.isMissed(place.directory, place.name);
-    const validity = this.#tell(node, attributes, isMissed ? undefined : place);
+    const validity = this.#tell(node, attributes, place, isMissed);
     return encodeEntry(node.id, fuseAttributes(attributes), validity);
   }
 
@@ -129,14 +137,16 @@ export class KernelView {
     node: FuseNode,
     attributes: FileAttributes,
     place: { readonly directory: FuseNode; readonly name: string } | undefined,
+    isMissed = false,
   ): Validity {
     node.told = attributes.change;
     noteRights(node, attributes);
     const isAnybodys = place?.directory.isOpenToAll ?? false;
     // An open goes by the name, to get the file that has it now; of several names by none.
     const isOne = !isFile(attributes) || attributes.links === 1;
-    const mayKeepName = place !== undefined && isAnybodys && isOne;
-    node.place = mayKeepName ? { directory: place.directory.handle, name: place.name } : undefined;
+    const mayKeepName = place !== undefined && !isMissed && isAnybodys && isOne;
+    node.found = place && { directory: place.directory.handle, name: place.name };
+    node.place = mayKeepName ? node.found : undefined;
     return { seconds: validitySeconds, nameSeconds: mayKeepName ? validitySeconds : 0 };
   }
 

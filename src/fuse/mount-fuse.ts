@@ -3,15 +3,15 @@ import { realpath } from "node:fs/promises";
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { FileHandle } from "../nfs/client/compound.ts";
 import type { NfsClient } from "../nfs/client/nfs-client.ts";
+import type { RemoteFile } from "../nfs/client/results.ts";
 import { FuseBridge } from "./bridge.ts";
 import { FuseDevice } from "./device.ts";
 import { readAheadKib } from "./limits.ts";
 
 export interface FuseMountOptions {
   readonly client: NfsClient;
-  readonly root: FileHandle;
+  readonly root: RemoteFile;
   /** An existing directory. */
   readonly directory: string;
   readonly source: string;

@@ -5,6 +5,12 @@ import { rootNodeId } from "../wire/fuse/protocol.ts";
 import { ContentVersion } from "./content-version.ts";
 import type { WriteBehind } from "./write-behind.ts";
 
+/** A name in a directory. */
+export interface Place {
+  readonly directory: FileHandle;
+  readonly name: string;
+}
+
 export interface OpenedHeld {
   readonly open: OpenFile;
   readonly attributes: FileAttributes;
@@ -17,8 +23,10 @@ export class FuseNode {
   readonly key: string;
   /** How often the kernel was told of it and has not forgotten it. */
   lookups = 1;
-  /** Where it was found last, when the kernel may use that name for a while without asking. */
-  place: { readonly directory: FileHandle; readonly name: string } | undefined;
+  /** Where it was found last. */
+  found: Place | undefined;
+  /** The same, when the kernel may use that name for a while without asking. */
+  place: Place | undefined;
   /** Everybody may search the directory: names in it, once found, are found for all. */
   isOpenToAll = false;
   /** Everybody may list the directory. */
@@ -82,10 +90,11 @@ export class FuseNode {
 export class FuseNodes {
   readonly #byId = new Map<number, FuseNode>();
   readonly #byHandle = new Map<string, FuseNode>();
+  readonly root: FuseNode;
   #lastId = rootNodeId;
 
   constructor(root: FileHandle) {
-    this.#add(new FuseNode(rootNodeId, root, keyOf(root)));
+    this.root = this.#add(new FuseNode(rootNodeId, root, keyOf(root)));
   }
 
   get(id: number): FuseNode | undefined {

@@ -45,7 +45,7 @@ export class FuseDriver implements MountDriver {
     const found = await this.#connect(client, request);
     const mounted = await mountFuse({
       client,
-      root: found.handle,
+      root: found,
       directory: request.directory,
       source: request.source,
       readOnly: request.readOnly,
