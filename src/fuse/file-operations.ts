@@ -12,6 +12,7 @@ import type { FuseRequest } from "../wire/fuse/request.ts";
 import { ShareAccess } from "../wire/nfs4/operations.ts";
 import { Status } from "../wire/nfs4/status.ts";
 import type { AuthSys } from "../wire/rpc/message.ts";
+import { ContentWatch } from "./content-watch.ts";
 import { accessOf, openFlags } from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
 import { RefusedWith } from "./errno.ts";
@@ -45,6 +46,7 @@ export class FileOperations {
   readonly #device: FuseDevice;
   readonly #pending: PendingRequests;
   readonly #clock: Clock;
+  readonly #watch: ContentWatch;
   readonly #budget = new WriteBudget();
   readonly #files = new Map<number, OpenedFile>();
   #last = 0;
@@ -55,6 +57,7 @@ export class FileOperations {
     this.#device = device;
     this.#pending = pending;
     this.#clock = clock;
+    this.#watch = new ContentWatch(client, view, clock);
   }
 
   get(number: number): OpenedFile {
@@ -113,9 +116,8 @@ export class FileOperations {
 
   #takeHeld(caller: AuthSys, node: FuseNode, access: number): OpenedHeld | undefined {
     const { held } = node;
-    const isSame =
-      held?.open.credential.uid === caller.uid && held.open.credential.gid === caller.gid;
-    if (held === undefined || !isSame || access !== ShareAccess.read) return undefined;
+    if (held === undefined || access !== ShareAccess.read) return undefined;
+    if (!isSameUser(held.open.credential, caller)) return undefined;
     node.held = undefined;
     return held;
   }
@@ -128,6 +130,7 @@ export class FileOperations {
   keep(node: FuseNode, open: OpenFile, flags: number): Uint8Array {
     this.#last += 1;
     this.#files.set(this.#last, { node, open });
+    this.#watch.opened(node, open);
     return encodeOpen(this.#last, openFlags(flags));
   }
 
@@ -349,6 +352,7 @@ export class FileOperations {
     const opened = this.get(number);
     const { open, node } = opened;
     this.#files.delete(number);
+    this.#watch.closed(node, open);
     try {
       await this.#commitNode(node, open.handle);
     } finally {
@@ -368,6 +372,11 @@ const leadsElsewhere: ReadonlySet<number> = new Set<number>([
   Status.INVAL,
   Status.STALE,
 ]);
+
+function isSameUser(one: AuthSys, other: AuthSys): boolean {
+  const sameGroups = String(one.gids) === String(other.gids);
+  return one.uid === other.uid && one.gid === other.gid && sameGroups;
+}
 
 function throwFailure(open: OpenFile): void {
   const { writeFailure } = open;

@@ -107,6 +107,17 @@ export class KernelView {
     if (!isKnown) this.#device.invalidateAttributes(node.id);
   }
 
+  /** Asks whether somebody else has changed the file, and has the kernel forget what it was. */
+  async lookForChange(node: FuseNode, ask: () => Promise<FileAttributes>): Promise<boolean> {
+    const begun = node.changesBegun;
+    if (hasUnsent(node) || node.changesOpen > 0) return false;
+    const attributes = await ask().catch(() => undefined);
+    if (attributes === undefined || node.version.isShown(attributes.change)) return false;
+    await this.meet(node, attributes, begun);
+    this.#device.invalidateAttributes(node.id);
+    return true;
+  }
+
   /** Drops the kernel's pages where somebody else has changed the file since. */
   async meet(node: FuseNode, attributes: FileAttributes, begun: number): Promise<void> {
     const { change } = attributes;

@@ -45,6 +45,11 @@ export const abandonedCheckMs = 500;
 export const listingBytes = 128 * 1024;
 /** Bytes up to which a reply is copied behind its header. */
 export const shortReplyBytes = 8 * 1024;
+/** Milliseconds until an open file is asked for changes of others: at first, and at most. */
+export const watchFirstMs = 3000;
+export const watchLimitMs = 60_000;
+/** Open files that are asked for together. */
+export const watchedAtOnce = 16;
 /** Milliseconds that a file which was looked up again is kept open for the kernel to come. */
 export const holdMs = 1000;
 /** How often a flock(2) that doesn't wait is tried again. */

@@ -17,7 +17,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { eventually } from "../support/eventually.ts";
 import { Instance } from "../support/instance.ts";
 import { endAll, type Mount, MountedFileSystem } from "../support/mounted.ts";
-import { python } from "../support/python.ts";
+import { python, Python } from "../support/python.ts";
 
 let instance: Instance;
 let fileSystem: MountedFileSystem;
@@ -276,4 +276,28 @@ test("a file that grows while another mount has it open shows its new end, witho
     assert.equal(buffer.toString("utf8", 0, bytesRead), wanted);
   }
   await file.close();
+});
+
+test("who keeps a file open, and maps it, reads before long what another mount has changed", async () => {
+  const script = `
+import mmap, os, sys, time
+file = os.open(sys.argv[1], os.O_RDONLY)
+mapped = mmap.mmap(file, 5000, mmap.MAP_SHARED, mmap.PROT_READ)
+print(os.pread(file, 3, 4000).decode(), mapped[4000:4003].decode(), flush=True)
+sys.stdin.readline()
+while os.pread(file, 3, 4000) == b"old" or mapped[4000:4003] == b"old": time.sleep(0.05)
+print(os.pread(file, 3, 4000).decode(), mapped[4000:4003].decode(), flush=True)
+`;
+  await writeFile(`${one}/file`, "-".repeat(4000) + "old".padEnd(1000, "-"));
+  const reader = new Python(script, [`${other}/file`]);
+  try {
+    assert.equal(await reader.line(), "old old");
+    const file = await open(`${one}/file`, "r+");
+    await file.write("new", 4000);
+    await file.close();
+    reader.say("on");
+    assert.equal(await reader.line(), "new new");
+  } finally {
+    await reader.end();
+  }
 });
