@@ -102,22 +102,24 @@ class PolledSource implements RequestSource {
   }
 
   #readWaiting(): void {
+    for (let count = 0; count < requestsAtOnce && !this.#ended; count += 1) {
+      const buffer = this.#next;
+      const length = this.#readNow(buffer);
+      if (length === 0) return;
+      this.#next = this.#buffers.take();
+      this.#events.request(buffer, length);
+    }
+  }
+
+  /** 0 where nothing waits; what else there is comes by the event loop too. */
+  #readNow(buffer: Buffer): number {
     const { stackTraceLimit } = Error;
+    // That nothing waits is an error, and its stack would cost more than the reading.
     Error.stackTraceLimit = 0;
     try {
-      for (let count = 0; count < requestsAtOnce && !this.#ended; count += 1) {
-        const length = readSync(this.#descriptor, this.#next, 0, this.#next.length, null);
-        if (length === 0) return;
-        const buffer = this.#next;
-        this.#next = this.#buffers.take();
-        Error.stackTraceLimit = stackTraceLimit;
-        this.#events.request(buffer, length);
-        Error.stackTraceLimit = 0;
-      }
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // What else there is comes by the event loop too.
-      if (code !== "EAGAIN" && code !== "ENODEV" && code !== "ENOENT") throw error;
+      return readSync(this.#descriptor, buffer, 0, buffer.length, null);
+    } catch {
+      return 0;
     } finally {
       Error.stackTraceLimit = stackTraceLimit;
     }
