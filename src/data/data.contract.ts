@@ -111,4 +111,10 @@ export function dataContract(name: string, open: () => Data): void {
     assert.equal((await read(data, 1, 490, 1))[0], 49);
     await data.close();
   });
+
+  test(`${name}: there is room for more`, async () => {
+    const data = open();
+    assert.ok(data.room() > 0);
+    await data.close();
+  });
 }

@@ -28,6 +28,8 @@ export interface Data {
   remove(file: FileKey): void;
   /** Calls back when everything written to the file so far survives a crash; flushes are shared. */
   whenDurable(file: FileKey, call: (error?: Error) => void): void;
+  /** Bytes that there is room for; Infinity where no limit is known. */
+  room(): number;
   /** Every file that has contents, for the check after a crash. */
   list(): Iterable<FileKey>;
   /** Makes everything durable, removals too, and releases what is open. */

@@ -30,3 +30,7 @@ export const redoPieceLimit = 64 * 1024;
 export const redoPiecesLimit = 256;
 /** Files whose attributes or small contents may wait in memory to be stored. */
 export const unsavedFilesLimit = 500;
+/** Bytes of the disk that are left free for the store: what its journal and LMDB may yet need. */
+export const roomKeptFree = 64 * 1024 * 1024;
+/** How often it is looked at, in milliseconds. */
+export const roomLookedAtMs = 1000;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { FakeClock } from "../base/fake-clock.ts";
 import { checkFileSystem } from "./check.ts";
 import {
   EACCES,
@@ -10,6 +11,7 @@ import {
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
+  ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
   EPERM,
@@ -18,6 +20,7 @@ import {
   type Failure,
 } from "./failure.ts";
 import { type Caller, type FileSystem, type Inode, type Name, superuser } from "./file-system.ts";
+import { roomLookedAtMs } from "./limits.ts";
 import { memoryFileSystem } from "./testing.ts";
 
 const alice: Caller = { uid: 1000, gid: 1000, groups: [] };
@@ -236,6 +239,24 @@ test("the directory below the thousandth level is refused, made or moved there",
   const unmoved = files.rename(superuser, files.root, "moved", deepest, "d");
   assert.equal(unmoved, ENAMETOOLONG);
   assert.equal(file(files, deepest, "f").type, "file");
+});
+
+test("a disk that is nearly full refuses what takes room, and what gives room back works", () => {
+  const clock = new FakeClock();
+  const { files, data } = memoryFileSystem({ clock });
+  const kept = file(files, files.root, "kept", "contents");
+  data.free = 1000;
+  clock.advance(roomLookedAtMs);
+  const node = { type: "file", mode: 0o644 } as const;
+  assert.equal(files.create(superuser, files.root, "new", node), ENOSPC);
+  assert.equal(files.link(superuser, kept, files.root, "link"), ENOSPC);
+  assert.equal(files.write(superuser, kept, 0, Buffer.from("x")), ENOSPC);
+  assert.equal(files.rename(superuser, files.root, "kept", files.root, "other"), undefined);
+  ok(files.setAttributes(superuser, kept, { size: 0 }));
+  assert.equal(files.remove(superuser, files.root, "other", "file"), undefined);
+  data.free = Infinity;
+  clock.advance(roomLookedAtMs);
+  ok(files.create(superuser, files.root, "new", node));
 });
 
 function ok(outcome: Inode | Failure): Inode {

@@ -23,6 +23,7 @@ import {
   EMLINK,
   ENAMETOOLONG,
   ENOENT,
+  ENOSPC,
   ENOTDIR,
   ENOTEMPTY,
   EPERM,
@@ -43,6 +44,7 @@ import type {
   ReadDirectoryEnd,
   StorageClass,
 } from "./file-system.ts";
+import { FreeRoom } from "./free-room.ts";
 import { decodeHandle, encodeHandle } from "./handle.ts";
 import { InlineContents } from "./inline-contents.ts";
 import { InodeTable } from "./inode-table.ts";
@@ -82,12 +84,14 @@ export class PosixFileSystem implements FileSystem {
   readonly #inodes: InodeTable;
   readonly #contents: Contents;
   readonly #sweep: ContentsSweep | undefined;
+  readonly #room: FreeRoom;
 
   constructor(options: PosixFileSystemOptions) {
     const { id, store, data, clock, random } = options;
     this.id = id;
     this.#store = store;
     this.#data = data;
+    this.#room = new FreeRoom(data, clock);
     const inodes = new InodeTable(store, data, clock, random);
     this.#inodes = inodes;
     const inline = new InlineContents(store, options.inlineLimit ?? inlineLimit);
@@ -341,6 +345,7 @@ export class PosixFileSystem implements FileSystem {
     if (node.type !== "file") return node.type === "directory" ? EISDIR : EINVAL;
     if (offset + bytes.length > fileSizeLimit) return EFBIG;
     if (bytes.length === 0) return 0;
+    if (this.#room.isShort) return ENOSPC;
     const written = this.#contents.write(node, offset, bytes, stable);
     if (written instanceof Promise)
       return written.then((count) => this.#wrote(caller, node, count));
@@ -411,7 +416,8 @@ export class PosixFileSystem implements FileSystem {
     if (!maySearch(caller, directory)) return EACCES;
     if (directory.links === 0) return ENOENT;
     if (this.#find(directory, name)) return EEXIST;
-    return mayChangeEntries(caller, directory) ? undefined : EACCES;
+    if (!mayChangeEntries(caller, directory)) return EACCES;
+    return this.#room.isShort ? ENOSPC : undefined;
   }
 
   #findToRemove(

@@ -103,6 +103,10 @@ export class SimulatedData implements Data {
     else this.#disk.flush(there, () => call());
   }
 
+  room(): number {
+    return Infinity;
+  }
+
   list(): Iterable<FileKey> {
     return [...this.#disk.contents.files.keys()];
   }

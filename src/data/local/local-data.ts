@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  statfsSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -109,6 +110,11 @@ export class LocalData implements Data {
     if (open === undefined) return call();
     open.waiting.push(call);
     if (open.flushing === undefined) this.#flush(open);
+  }
+
+  room(): number {
+    const { bavail, bsize } = statfsSync(this.#directory);
+    return bavail * bsize;
   }
 
   *list(): Generator<FileKey> {

@@ -10,6 +10,12 @@ interface Contents {
 /** Keeps contents in memory by blocks, so that holes take no room: for tests. */
 export class MemoryData implements Data {
   readonly #files = new Map<FileKey, Contents>();
+  /** What `room` answers: a test fills the disk with it. */
+  free = Infinity;
+
+  room(): number {
+    return this.free;
+  }
 
   read(file: FileKey, offset: number, target: Uint8Array): number {
     const blocks = this.#files.get(file)?.blocks;
