@@ -107,7 +107,9 @@ export class Contents {
     }
     if (typeof written === "number") {
       if (!wasUnflushed && stable) node.isUnflushed = !this.#redo(node, offset, bytes);
-      return this.#wrote(node, offset, written);
+      const outcome = this.#wrote(node, offset, written);
+      if (node.redo?.isLarge && !this.#flushes.has(node)) this.#flush(node, () => {});
+      return outcome;
     }
     return written.then((count) => this.#wrote(node, offset, count), refusal);
   }
@@ -164,9 +166,15 @@ export class Contents {
    * may be ahead of what is stored.
    */
   whenDurable(node: Node, call: (error?: Error) => void): void {
-    const isStored = node.isInline || (!node.isUnflushed && !this.#flushes.has(node));
-    if (isStored && (node.isInline || node.solidLength === node.length)) call();
+    const isStored = !node.isUnflushed && node.solidLength === node.length;
+    if (node.isInline || (isStored && !this.#isAwaited(node))) call();
     else this.#flush(node, call);
+  }
+
+  /** Whether something was neither flushed nor stored when a flush began that is not over. */
+  #isAwaited(node: Node): boolean {
+    for (const flush of this.#flushes.get(node) ?? []) if (flush.wasUnflushed) return true;
+    return false;
   }
 
   /** Flushes what nobody committed, a file at a time, so that other flushes needn't wait long. */
@@ -185,6 +193,7 @@ export class Contents {
     const flush = {
       to: node.cutAt < 0 ? node.length : node.cutAt,
       redone: node.redo?.lastNumber ?? 0,
+      wasUnflushed: node.isUnflushed,
     };
     node.isUnflushed = false;
     this.#remember(node, flush);
@@ -214,7 +223,6 @@ export class Contents {
     if (!redo.add(offset, bytes)) return false;
     node.solidLength = Math.max(node.solidLength, offset + bytes.length);
     this.#settleLater(node);
-    if (redo.isFull && !this.#flushes.has(node)) this.#flush(node, () => {});
     return true;
   }
 
@@ -306,6 +314,7 @@ interface Flush {
   to: number;
   /** The last write of `Node.redo` that it makes needless; 0: there was none. */
   readonly redone: number;
+  readonly wasUnflushed: boolean;
 }
 
 function refusal(error: unknown): Failure {

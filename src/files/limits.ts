@@ -27,7 +27,7 @@ export const inlineLimit = 8192;
 /** Bytes of a stable write that goes to the store before it is flushed where it belongs. */
 export const redoPieceLimit = 64 * 1024;
 /** Such writes of one file until its contents are flushed. */
-export const redoPiecesLimit = 256;
+export const redoPiecesLimit = 128;
 /** Files whose attributes or small contents may wait in memory to be stored. */
 export const unsavedFilesLimit = 500;
 /** Bytes of the disk that are left free for the store: what its journal and LMDB may yet need. */

@@ -38,8 +38,9 @@ export class Redo {
     return this.#pieces.size > 0;
   }
 
-  get isFull(): boolean {
-    return this.#pieces.size >= redoPiecesLimit;
+  /** Time for a flush, so that there is room again before there is none. */
+  get isLarge(): boolean {
+    return this.#pieces.size >= redoPiecesLimit / 2;
   }
 
   /** Takes a copy of the bytes; false where only a flush can make them durable. */

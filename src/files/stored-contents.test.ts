@@ -10,7 +10,7 @@ import { checkFileSystem, repairFileSystem } from "./check.ts";
 import { failed, type Failure } from "./failure.ts";
 import { type FileSystem, type Inode, superuser } from "./file-system.ts";
 import { inlineKey, inodeKey, redoKey, redoRange } from "./keys.ts";
-import { contentsSettleMs, inlineLimit, lazyAttributesMs } from "./limits.ts";
+import { contentsSettleMs, inlineLimit, lazyAttributesMs, redoPiecesLimit } from "./limits.ts";
 import { decodeNode, encodeNode } from "./node.ts";
 import { PosixFileSystem } from "./posix-file-system.ts";
 import { memoryFileSystem } from "./testing.ts";
@@ -163,6 +163,16 @@ test("a stable write over part of another, or after an unstable one, waits for a
   write(others, other, 0, "unstable");
   write(others, other, 100, "stable", true);
   assert.equal(committed(others, other), false);
+});
+
+test("stable writes don't wait for the flush that makes room for more of them", async () => {
+  const { files, inode } = await largeFile();
+  for (let index = 0; index < redoPiecesLimit; index += 1) {
+    write(files, inode, index * 2, "s", true);
+    assert.ok(committed(files, inode), `the stable write ${index}`);
+  }
+  write(files, inode, redoPiecesLimit * 2, "s", true);
+  assert.equal(committed(files, inode), false);
 });
 
 test("a file made shorter doesn't get back what was written past its end", async () => {

@@ -70,12 +70,12 @@ test("lmdb store: nobody is called back from within a write, also where it begin
   let isWriting = false;
   let calls = 0;
   const value = Buffer.alloc(1 << 20);
-  for (let turn = 0; turn < 30; turn += 1) {
+  for (let turn = 0; turn < 40; turn += 1) {
     isWriting = true;
     store.write((writer) => writer.put("key", value));
     isWriting = false;
     // Nobody else waits when the checkpoint begins.
-    if (turn !== 14) continue;
+    if (turn !== 30) continue;
     store.whenDurable(store.applied, () => {
       assert.ok(!isWriting);
       calls += 1;

@@ -19,7 +19,7 @@ export interface LmdbStoreOptions {
 
 /** Keys and journal bytes after which what gathered in memory goes into LMDB. */
 const checkpointKeys = 60_000;
-const checkpointBytes = 16 << 20;
+const checkpointBytes = 32 << 20;
 const checkpointIntervalMs = 3000;
 /** Changes handed to LMDB in one turn of the event loop; a turn takes about a millisecond. */
 const checkpointStep = 4000;
