@@ -35,7 +35,7 @@ import {
 type Setting = Settings[number];
 
 /** Attributes of RFC 8881 §5.8 that this server doesn't have: acl, hidden, quotas, dacl and more. */
-const absent = [12, 14, 15, 21, 24, 25, 32, 38, 39, 40, 46, 49, 50, 56, 57, 58, 62, 76, 80, 95];
+const absent = [12, 14, 21, 24, 25, 32, 38, 39, 40, 46, 49, 50, 56, 57, 58, 62, 76, 80, 95];
 const writeOnly = [Attribute.accessTimeSet, Attribute.modifyTimeSet];
 
 /** A bitmap4 also of attributes past the third word. */
@@ -73,6 +73,13 @@ test("GETATTR, what every server has to have, has it (§5.6)", async () => {
     absent.filter((number) => numbers.has(number)),
     [],
   );
+});
+
+test("GETATTR, whether times can be set, says that they can (§5.8.2.2)", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c");
+  const { values } = await session.value(putRoot, getAttributes(bitmapOf([15])));
+  assert.deepEqual(values, Buffer.from([0, 0, 0, 1]));
 });
 
 test("GETATTR, all at once, is each by itself one after the other (§5.5)", async () => {

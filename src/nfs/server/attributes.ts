@@ -98,6 +98,7 @@ function encodeRareOfWord0(writer: XdrWriter, word: number, served: Served, inod
   if (word & bit(Attribute.leaseTime)) writer.uint32(leaseSeconds);
   if (word & bit(Attribute.readdirError)) writer.uint32(0);
   if (word & bit(Attribute.aclSupport)) writer.uint32(0);
+  if (word & bit(Attribute.canSetTime)) writer.boolean(true);
   if (word & bit(Attribute.caseInsensitive)) writer.boolean(false);
   if (word & bit(Attribute.casePreserving)) writer.boolean(true);
   if (word & bit(Attribute.chownRestricted)) writer.boolean(true);

@@ -17,6 +17,7 @@ export const Attribute = {
   leaseTime: 10,
   readdirError: 11,
   aclSupport: 13,
+  canSetTime: 15,
   caseInsensitive: 16,
   casePreserving: 17,
   chownRestricted: 18,
