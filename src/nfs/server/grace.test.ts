@@ -2,9 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { superuser } from "../../files/file-system.ts";
+import { Attribute } from "../../wire/nfs4/attributes.ts";
 import { LockType, ShareAccess } from "../../wire/nfs4/operations.ts";
 import type { Stateid } from "../../wire/nfs4/stateid.ts";
 import { type RawSession, statusOfOne, TestServer } from "./testing/raw-client.ts";
+import { user } from "./testing/raw-connection.ts";
 import { close, open, openAgain } from "./testing/raw-opens.ts";
 import {
   getHandle,
@@ -16,7 +19,9 @@ import {
   reclaimComplete,
   remove,
   testLock,
+  type Settings,
   testStateids,
+  write,
 } from "./testing/raw-operations.ts";
 import { createSession, destroyClientId, destroySession } from "./testing/raw-sessions.ts";
 
@@ -209,6 +214,24 @@ test("a client that missed the grace period can't reclaim after the next restart
   const late = await server.client("a", reclaims);
   const status = await late.status(putHandle(handle), openAgain());
   assert.ok(["NFS4ERR_NO_GRACE", "NFS4ERR_RECLAIM_BAD"].includes(status), status);
+});
+
+test("a file that its mode keeps its owner out of, open since it was made, is reclaimed", async () => {
+  await using server = await TestServer.start();
+  server.files.setAttributes(superuser, server.files.root, { mode: 0o777 });
+  const mode: Settings[number] = [Attribute.mode, (writer) => writer.uint32(0o444)];
+  const created = open("f", { create: { mode: 0, settings: [mode] } });
+  const before = await server.client("a", { credential: user(1000) });
+  await before.value(putRoot, created);
+  const handle = await before.value(putRoot, lookup("f"), getHandle);
+  await (await server.client("b", { credential: user(1001) })).value(putRoot, lookup("f"));
+  await server.restart();
+  const session = await server.client("a", { ...reclaims, credential: user(1000) });
+  const stateid = await reopened(session, handle);
+  const writing = write(stateid, 0, Buffer.from("x"));
+  assert.equal(await session.status(putHandle(handle), writing), "NFS4_OK");
+  const other = await server.client("b", { ...reclaims, credential: user(1001) });
+  assert.equal(await other.status(putHandle(handle), openAgain()), "NFS4ERR_ACCESS");
 });
 
 test("a client that reclaimed may reclaim again after the next restart", async () => {

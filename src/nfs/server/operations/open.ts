@@ -143,7 +143,9 @@ function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
   if (typeof opened === "number") return opened;
   const { inode } = opened;
   if (inode.type !== "file") return openedWrongType(compound, inode);
-  if (!opened.created) {
+  // Its owner may have it open although its mode says no, as whoever made it has (§18.16.3).
+  const isOwnAgain = wanted.claim === OpenClaim.previous && compound.caller.uid === inode.uid;
+  if (!opened.created && !isOwnAgain) {
     const denied = refuseAccess(compound, inode, wanted);
     if (denied !== undefined) return denied;
   }
