@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import * as fc from "fast-check";
 
 import { locksPerFileLimit } from "./limits.ts";
 import { RangeLocks } from "./range-locks.ts";
@@ -60,3 +61,53 @@ test("the lock after the last one that a file may have is refused", () => {
   for (let index = 0; index < locksPerFileLimit; index += 1) assert.equal(lock(index), undefined);
   assert.equal(lock(locksPerFileLimit), "limit");
 });
+
+const bytes = 12;
+const owners = ["a", "b", "c"] as const;
+const step = fc.record(
+  {
+    owner: fc.constantFrom(...owners),
+    kind: fc.constantFrom("read", "write", "free"),
+    start: fc.nat(bytes - 1),
+    length: fc.oneof(fc.integer({ min: 1, max: bytes }), fc.constant(Infinity)),
+  },
+  { noNullPrototype: true },
+);
+
+test("whatever is locked and unlocked, each byte is as if it were locked by itself", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const locks = new RangeLocks();
+      // What each owner holds of each byte; the last one stands for all that follow.
+      const held = new Map(owners.map((owner) => [owner, Array<string>(bytes).fill("free")]));
+      for (const { owner, kind, start, length } of steps) {
+        const end = start + length >= bytes ? Infinity : start + length;
+        const mine = held.get(owner)!;
+        const covered = (at: number): boolean => at >= start && at < end;
+        const stands = owners.some(
+          (other) =>
+            other !== owner &&
+            held
+              .get(other)!
+              .some(
+                (type, at) =>
+                  covered(at) && (type === "write" || (type === "read" && kind === "write")),
+              ),
+        );
+        if (kind === "free") locks.unlock(file, owner, { start, end });
+        else {
+          const standing = locks.lock(file, { owner, exclusive: kind === "write", start, end });
+          assert.equal(standing !== undefined, stands);
+        }
+        if (kind === "free" || !stands) mine.forEach((_, at) => covered(at) && (mine[at] = kind));
+        assert.equal(locks.count(file, owner), runs(mine));
+        assert.equal(locks.holds(file, owner), runs(mine) > 0);
+      }
+    }),
+  );
+});
+
+/** Stretches of bytes that are locked in one way. */
+function runs(types: readonly string[]): number {
+  return types.filter((type, at) => type !== "free" && type !== types[at - 1]).length;
+}
