@@ -24,8 +24,8 @@ export interface NfsServerOptions {
 
 /** The first byte of a TLS handshake record; an RPC record mark never starts with it here. */
 const tlsHandshake = 0x16;
-/** A client that connects and says nothing is cut off. */
-const silenceMs = 60_000;
+/** A client that connects and says nothing is cut off; some connect long before they need it. */
+const silenceMs = 300_000;
 
 /** NFSv4.1 for many file systems, plain and TLS on each port (facts §1.4, §1.5). */
 export class NfsServer {
