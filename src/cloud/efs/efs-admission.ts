@@ -190,7 +190,9 @@ class LiveGrant implements ConnectionGrant {
 
   get view(): string {
     const { accessPointId, principal } = this.#authentication;
-    return `${accessPointId ?? "-"} ${principalArn(principal)} ${this.#facts.secure}`;
+    // Credentials of a role are renewed under another session's name.
+    const who = principal.kind === "assumed-role" ? principal.roleArn : principalArn(principal);
+    return `${accessPointId ?? "-"} ${who} ${this.#facts.secure}`;
   }
 
   get expiresAtMs(): number | undefined {
