@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { eventually } from "../support/eventually.ts";
 import { Instance } from "../support/instance.ts";
 import { endAll, type Mount, MountedFileSystem } from "../support/mounted.ts";
-import { type Client, Postgresql } from "../support/postgresql.ts";
+import { type Client, Postgresql, postgresqlUser } from "../support/postgresql.ts";
 
 const rounds = process.env["MOORING_LONG"] ? 20 : 1;
 /** Commits of each writer before a kill, and after one that PostgreSQL has to live through. */
@@ -14,13 +14,21 @@ const commits = 40;
 let instance: Instance;
 let fileSystem: MountedFileSystem;
 let mount: Mount;
+/** Through an access point, as a task would. */
+let mountAgain: () => Promise<Mount>;
 let postgresql: Postgresql;
 const clients: Client[] = [];
 
 before(async () => {
   instance = await Instance.start();
   fileSystem = await MountedFileSystem.create(instance);
-  mount = await fileSystem.mount();
+  const { uid: OwnerUid, gid: OwnerGid } = postgresqlUser();
+  const accessPointId = await fileSystem.accessPoint({
+    PosixUser: { Uid: OwnerUid, Gid: OwnerGid },
+    RootDirectory: { Path: "/db", CreationInfo: { OwnerUid, OwnerGid, Permissions: "0755" } },
+  });
+  mountAgain = () => fileSystem.mount({ accessPointId });
+  mount = await mountAgain();
   postgresql = await Postgresql.create(mount.at("data"));
   await postgresql.start();
   await postgresql.run("pgbench", "--initialize", "--scale=1", "--quiet", "postgres");
@@ -143,7 +151,7 @@ const kills: readonly (readonly [string, () => Promise<void>])[] = [
       await mount.kill();
       await postgresql.kill();
       await mount.end();
-      mount = await fileSystem.mount();
+      mount = await mountAgain();
       postgresql.movedTo(mount.at("data"));
     },
   ],

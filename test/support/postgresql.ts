@@ -37,7 +37,7 @@ export class Postgresql {
   /** Makes a cluster with checksums; `end` has to be called, also when the test failed. */
   static async create(data: string): Promise<Postgresql> {
     const sockets = await mkdtemp(path.join(tmpdir(), "mooring-test-"));
-    const { uid, gid } = user();
+    const { uid, gid } = postgresqlUser();
     await chown(sockets, uid, gid);
     await mkdir(data, { mode: 0o700 });
     await chown(data, uid, gid);
@@ -61,7 +61,7 @@ export class Postgresql {
   async start(): Promise<void> {
     const options = Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
     const server = spawn(program("postgres"), ["-D", this.#data, "-k", this.#sockets, ...options], {
-      ...user(),
+      ...postgresqlUser(),
       cwd: "/",
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -99,7 +99,7 @@ export class Postgresql {
   /** One of the package's programs that goes on until it is ended. */
   startClient(name: string, ...flags: readonly string[]): Client {
     const args = name === "psql" ? [...this.#session(), ...flags] : ["-h", this.#sockets, ...flags];
-    return new Client(spawn(program(name), args, { ...user(), cwd: "/", stdio: "pipe" }));
+    return new Client(spawn(program(name), args, { ...postgresqlUser(), cwd: "/", stdio: "pipe" }));
   }
 
   /** Of a server that was stopped: compares every page with its checksum. Throws where one differs. */
@@ -117,7 +117,7 @@ export class Postgresql {
   }
 
   async #run(name: string, args: readonly string[]): Promise<string> {
-    const options = { ...user(), cwd: "/", maxBuffer: 2 ** 26 };
+    const options = { ...postgresqlUser(), cwd: "/", maxBuffer: 2 ** 26 };
     const { stdout } = await promisify(execFile)(program(name), args, options);
     return stdout;
   }
@@ -195,7 +195,7 @@ function program(name: string): string {
 }
 
 /** The package's own, as PostgreSQL doesn't run for root. */
-function user(): { readonly uid: number; readonly gid: number } {
+export function postgresqlUser(): { readonly uid: number; readonly gid: number } {
   const id = (flag: string): number => Number(execFileSync("id", [flag, "postgres"]).toString());
   return { uid: id("-u"), gid: id("-g") };
 }
