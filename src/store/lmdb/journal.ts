@@ -125,6 +125,11 @@ export function* recover(files: JournalFiles, checkpoint: Sequence): Generator<J
   }
 }
 
+/** The commit that a segment begins with. */
+export function firstSequence(segment: string): Sequence {
+  return Number.parseInt(segment, 10);
+}
+
 /** Sixteen digits, so that names sort as numbers do. */
 function segmentName(first: Sequence): string {
   return `${String(first).padStart(16, "0")}.journal`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -49,6 +49,35 @@ test("lmdb store: a crash at any moment keeps every commit that was reported dur
     await reopened.close();
   }
   await store.close();
+});
+
+for (const bytes of [0, 1, 722, 4096, 8191]) {
+  test(`lmdb store: one that lost power with ${bytes} bytes of its new tree opens`, async () => {
+    const directory = newDirectory();
+    await open(directory).close();
+    for (const name of readdirSync(directory)) {
+      if (name !== "tree.lmdb") rmSync(path.join(directory, name));
+    }
+    truncateSync(path.join(directory, "tree.lmdb"), bytes);
+    const store = open(directory);
+    store.write((writer) => writer.put("key", Buffer.from("value")));
+    await store.close();
+    const again = open(directory);
+    assert.equal(again.read((reader) => reader.get("key"))?.toString(), "value");
+    await again.close();
+  });
+}
+
+test("lmdb store: one whose tree is gone is refused, and its journal left alone", async () => {
+  const directory = newDirectory();
+  const store = open(directory);
+  store.write((writer) => writer.put("key", Buffer.from("value")));
+  await store.close();
+  rmSync(path.join(directory, "tree.lmdb"));
+  const before = readdirSync(directory).filter((name) => name.endsWith(".journal"));
+  assert.throws(() => open(directory), /tree.lmdb is missing or was replaced/);
+  const after = readdirSync(directory).filter((name) => name.endsWith(".journal"));
+  assert.deepEqual(after, before);
 });
 
 /** A disk on which a flush that may block is over at once. */

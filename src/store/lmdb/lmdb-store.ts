@@ -7,8 +7,9 @@ import { type ByteString, byteString, writeByteString } from "../byte-string.ts"
 import { type Change, checkKey, type Layer, scanLayers } from "../layers.ts";
 import type { Entry, Range, Reader, Sequence, Store, Writer } from "../store.ts";
 import { ChangeLog } from "./change-log.ts";
-import { Journal, recover } from "./journal.ts";
+import { firstSequence, Journal, recover } from "./journal.ts";
 import { DirectoryJournalFiles, type JournalFiles } from "./journal-files.ts";
+import { removeUnfinishedTree } from "./unfinished-tree.ts";
 
 export interface LmdbStoreOptions {
   /** A directory of its own; made where it is missing. */
@@ -51,9 +52,17 @@ export class LmdbStore implements Store {
     mkdirSync(options.directory, { recursive: true });
     this.#clock = options.clock;
     this.#files = options.journalFiles ?? new DirectoryJournalFiles(options.directory);
-    this.#database = openDatabase(path.join(options.directory, "tree.lmdb"));
-    this.applied = Number(this.#database.get(positionKey)?.toString() ?? 0);
+    const tree = path.join(options.directory, "tree.lmdb");
+    removeUnfinishedTree(tree);
+    this.#database = openDatabase(tree);
+    const position = this.#database.get(positionKey);
+    this.applied = Number(position?.toString() ?? 0);
     const covered = this.#files.list();
+    // There is no journal before LMDB has a position: going on would lose what is in this one.
+    if (position === undefined && covered[0] !== undefined && firstSequence(covered[0]) > 1) {
+      void this.#database.close();
+      throw new Error(`${tree} is missing or was replaced: the journal beside it goes on from it`);
+    }
     this.#replay();
     for (const name of covered) this.#files.remove(name);
     this.#view = new OverlaidDatabase(this.#database);
