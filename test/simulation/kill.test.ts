@@ -13,8 +13,8 @@ import { KilledServer } from "./killed-server.ts";
 import { runKills } from "./kills.ts";
 
 const isLong = process.env["MOORING_LONG"] !== undefined;
-const kills = isLong ? 250 : 15;
-const losses = isLong ? 250 : 15;
+const kills = isLong ? 250 : 12;
+const losses = isLong ? 150 : 8;
 
 const directory = mkdtempSync(path.join(tmpdir(), "mooring-test-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
