@@ -12,7 +12,7 @@ import {
   needAccessPoint,
   needFileSystem,
   onFileSystem,
-  page,
+  pageSize,
 } from "./resources.ts";
 
 const pathPattern = /^(\/|(\/(?!\.)[^$#<>;`|&?{}^*/\n]+){1,4})$/;
@@ -37,16 +37,15 @@ export function accessPointOperations({
       handle: (input: efs.CreateAccessPointRequest, call) => {
         const { fileSystemId } = needFileSystem(fileSystems, input.FileSystemId);
         const clientToken = input.ClientToken ?? randomUuid(random);
-        const points = fileSystems.accessPoints.list();
-        const twin = points.find((point) => point.clientToken === clientToken);
+        const twin = fileSystems.accessPoints.madeWith(clientToken);
         if (twin !== undefined) {
           throw new ApiError(
             "AccessPointAlreadyExists",
-            `Access point '${twin.accessPointId}' already exists with client token '${clientToken}'`,
-            { members: { AccessPointId: twin.accessPointId } },
+            `Access point '${twin}' already exists with client token '${clientToken}'`,
+            { members: { AccessPointId: twin } },
           );
         }
-        const count = points.filter((point) => point.fileSystemId === fileSystemId).length;
+        const count = fileSystems.accessPoints.countOf(fileSystemId);
         if (count >= accessPointsLimit) {
           const message = `File system '${fileSystemId}' has ${count} access points already.`;
           throw new ApiError("AccessPointLimitExceeded", message);
@@ -55,7 +54,7 @@ export function accessPointOperations({
         const { id, tags } = idFromTags("fsap", input.Tags, taken, random);
         const record = newRecord(input, id, fileSystemId, clientToken, call.nowMs);
         record.tags = tags;
-        fileSystems.accessPoints.put(id, record);
+        fileSystems.accessPoints.put(record);
         fileSystems.changed();
         return describe(record, call);
       },
@@ -70,13 +69,13 @@ export function accessPointOperations({
         if (AccessPointId !== undefined && FileSystemId !== undefined) {
           throw new ApiError("BadRequest", "Give FileSystemId or AccessPointId, not both.");
         }
-        const found =
-          AccessPointId === undefined
-            ? fileSystems.accessPoints.list()
-            : [needAccessPoint(fileSystems, AccessPointId)];
-        const id = FileSystemId && needFileSystem(fileSystems, FileSystemId).fileSystemId;
-        const wanted = found.filter((point) => id === undefined || point.fileSystemId === id);
-        const { items, next } = page(wanted, input.NextToken, input.MaxResults);
+        if (AccessPointId !== undefined) {
+          const point = needAccessPoint(fileSystems, AccessPointId);
+          return { AccessPoints: [describe(point, call)] };
+        }
+        const of = FileSystemId && needFileSystem(fileSystems, FileSystemId).fileSystemId;
+        const size = pageSize(input.MaxResults);
+        const { items, next } = fileSystems.accessPoints.page(of, input.NextToken, size);
         return { AccessPoints: items.map((point) => describe(point, call)), NextToken: next };
       },
     }),

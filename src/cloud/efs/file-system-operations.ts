@@ -50,9 +50,8 @@ export function fileSystemOperations(options: EfsOptions): Record<string, Operat
             `File system '${fileSystemId}' has mount targets; delete them first.`,
           );
         }
-        for (const point of fileSystems.accessPoints.list()) {
-          const isOwn = point.fileSystemId === fileSystemId;
-          if (isOwn) fileSystems.accessPoints.remove(point.accessPointId);
+        for (const id of fileSystems.accessPoints.idsOf(fileSystemId)) {
+          fileSystems.accessPoints.remove(id);
         }
         fileSystems.fileSystems.remove(fileSystemId);
         await fileSystems.removeContents(fileSystemId);

@@ -2,7 +2,8 @@ import { Changes } from "../../base/changes.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { Store } from "../../store/store.ts";
 import { Table } from "../../store/table.ts";
-import type { AccessPointRecord, FileSystemRecord, MountTargetRecord } from "./records.ts";
+import { AccessPoints } from "./access-points.ts";
+import type { FileSystemRecord, MountTargetRecord } from "./records.ts";
 
 /** Opens the file system with that id, which keeps its contents on the machine's disk. */
 export interface FileSystemOpener {
@@ -15,7 +16,7 @@ export interface FileSystemOpener {
 export class FileSystems {
   readonly fileSystems: Table<FileSystemRecord>;
   readonly mountTargets: Table<MountTargetRecord>;
-  readonly accessPoints: Table<AccessPointRecord>;
+  readonly accessPoints: AccessPoints;
   readonly #opener: FileSystemOpener;
   readonly #changes = new Changes();
   /** Mount targets that a server answers on; the others are still being created. */
@@ -24,7 +25,7 @@ export class FileSystems {
   constructor(store: Store, opener: FileSystemOpener) {
     this.fileSystems = new Table(store, "efs-file-systems");
     this.mountTargets = new Table(store, "efs-mount-targets");
-    this.accessPoints = new Table(store, "efs-access-points");
+    this.accessPoints = new AccessPoints(store);
     this.#opener = opener;
   }
 

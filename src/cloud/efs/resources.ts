@@ -67,6 +67,14 @@ export function idFromTags(
   return { id, tags: tags.filter(({ Key }) => Key !== idTag) };
 }
 
+/** How many items a page has. */
+export function pageSize(limit: number | undefined): number {
+  if (limit !== undefined && !(limit >= 1)) {
+    throw new ApiError("BadRequest", "A page has at least one item.");
+  }
+  return Math.min(limit ?? 100, 1000);
+}
+
 /** A page of a list by its position, as marker or token. */
 export function page<T>(
   records: readonly T[],
@@ -77,10 +85,7 @@ export function page<T>(
   if (!Number.isInteger(start) || start < 0) {
     throw new ApiError("BadRequest", "The marker is not one that this service gave.");
   }
-  if (limit !== undefined && !(limit >= 1)) {
-    throw new ApiError("BadRequest", "A page has at least one item.");
-  }
-  const end = start + Math.min(limit ?? 100, 1000);
+  const end = start + pageSize(limit);
   const more = end < records.length;
   return {
     items: records.slice(start, end),

@@ -26,7 +26,7 @@ export function tagOperations(fileSystems: FileSystems): Record<string, Operatio
     if (bareId(given).startsWith("fsap-")) {
       const point = needAccessPoint(fileSystems, given);
       point.tags = change(point.tags);
-      fileSystems.accessPoints.put(point.accessPointId, point);
+      fileSystems.accessPoints.put(point);
       return point.tags;
     }
     const record = needFileSystem(fileSystems, given);
