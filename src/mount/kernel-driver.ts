@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import net, { type AddressInfo } from "node:net";
+import net, { type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Log } from "../base/log.ts";
@@ -60,16 +60,17 @@ interface Tunnel {
 
 /** Each connection of the kernel gets a TLS connection of its own, with the newest certificate. */
 async function openTunnel(request: MountRequest, log: Log): Promise<Tunnel> {
+  const open = new Set<Socket>();
   const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (local) => {
+    open.add(local);
+    const givenUp = new AbortController();
     local.on("error", () => local.destroy());
-    connectTo(request).then(
-      (remote) => {
-        remote.on("error", () => local.destroy());
-        remote.on("close", () => local.destroy());
-        local.on("close", () => remote.destroy());
-        local.pipe(remote);
-        remote.pipe(local);
-      },
+    local.on("close", () => {
+      open.delete(local);
+      givenUp.abort();
+    });
+    connectTo(request, givenUp.signal).then(
+      (remote) => join(local, remote),
       (error: unknown) => {
         log.warn({ error: String(error) }, "the mount target can't be reached");
         local.destroy();
@@ -78,7 +79,21 @@ async function openTunnel(request: MountRequest, log: Log): Promise<Tunnel> {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return { port, close: () => server.close() };
+  const close = (): void => {
+    server.close();
+    for (const local of open) local.destroy();
+  };
+  return { port, close };
+}
+
+/** Either end takes the other one along. */
+function join(local: Socket, remote: Socket): void {
+  if (local.destroyed) return void remote.destroy();
+  remote.on("error", () => local.destroy());
+  remote.on("close", () => local.destroy());
+  local.on("close", () => remote.destroy());
+  local.pipe(remote);
+  remote.pipe(local);
 }
 
 async function untilUnmounted(directory: string): Promise<void> {
