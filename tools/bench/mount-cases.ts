@@ -116,7 +116,7 @@ function command(name: string, flags: readonly string[]): string {
   throw new Error(`${name} ${flags.join(" ")}: ${error?.message ?? stderr.trim()}`);
 }
 
-/** A tree of fixed shape: 2,000 files of 1 to 8 KiB in 100 directories, two deep. */
+/** A tree of fixed shape: 1,000 files of 1 to 8 KiB in 100 directories, two deep. */
 export function makeTree(directory: string): MountTools["tree"] {
   const root = path.join(directory, "source");
   let names = 0;
@@ -124,7 +124,7 @@ export function makeTree(directory: string): MountTools["tree"] {
     for (let inner = 0; inner < 10; inner += 1) {
       const at = path.join(root, `package-${outer}`, `module-${inner}`);
       mkdirSync(at, { recursive: true });
-      for (let file = 0; file < 20; file += 1) {
+      for (let file = 0; file < 10; file += 1) {
         const bytes = 1024 * (1 + ((outer + inner + file) % 8));
         writeFileSync(path.join(at, `file-${file}.ts`), Buffer.alloc(bytes, 97 + file));
         names += 1;

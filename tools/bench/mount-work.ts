@@ -15,9 +15,9 @@ import {
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-const filesCount = 1600;
+const filesCount = 800;
 const listingsCount = 3;
-const transactionsCount = 200;
+const transactionsCount = 100;
 const contents = Buffer.alloc(4096, "x");
 
 const [directory = "", what = "", processes = "1"] = process.argv.slice(2);
