@@ -13,7 +13,7 @@ import { ensureDebianPackages } from "../setup/debian-packages.ts";
 import { end, type RunningServer } from "./child.ts";
 import { startGanesha } from "./ganesha.ts";
 import { startMooring } from "./mooring.ts";
-import { makeTree, type MountCase, mountCases } from "./mount-cases.ts";
+import { makeTree, type MountCase, mountCases, type MountTools } from "./mount-cases.ts";
 import { median } from "./report.ts";
 
 const usage = `npm run bench:mount -- [OPTION...]
@@ -88,11 +88,23 @@ async function bench(): Promise<void> {
         const own = path.join(at, `of-${side}`);
         mkdirSync(own, { recursive: true });
         const known = figures[index]!.get(side) ?? [];
-        figures[index]!.set(side, [...known, one.run(own, tools)]);
+        figures[index]!.set(side, [...known, figureOf(one, own, tools)]);
       }
     }
   }
   report(wanted, figures);
+}
+
+/** NaN where it failed, which says nothing about the others. */
+function figureOf(one: MountCase, directory: string, tools: MountTools): number {
+  try {
+    return one.run(directory, tools);
+  } catch (error) {
+    console.error(
+      `bench: ${one.name}: ${(error as Error).message.split("\n").slice(0, 6).join(" ")}`,
+    );
+    return Number.NaN;
+  }
 }
 
 /** Who comes first changes with the rounds. */
@@ -135,7 +147,7 @@ function report(cases: readonly MountCase[], figures: readonly Map<Side, number[
   console.log(`|---|---|${"---|".repeat(7)}`);
   for (const row of rows) {
     const plain = [row.mooring, row.ganesha, row.disk, row.tls].map((value) =>
-      value === undefined ? "" : value.toLocaleString("en"),
+      value === undefined ? "" : Number.isNaN(value) ? "fails" : value.toLocaleString("en"),
     );
     const ratios = [row.ofGanesha, row.ofDisk, row.tlsOfPlain].map((value) => value ?? "");
     console.log(`| ${[row.case, row.unit, ...plain, ...ratios].join(" | ")} |`);
@@ -143,5 +155,6 @@ function report(cases: readonly MountCase[], figures: readonly Map<Side, number[
 }
 
 function ratio(one: number | undefined, other: number | undefined): string | undefined {
-  return one === undefined || other === undefined ? undefined : (one / other).toFixed(2);
+  const isKnown = one !== undefined && other !== undefined && !Number.isNaN(one / other);
+  return isKnown ? (one / other).toFixed(2) : undefined;
 }
