@@ -7,6 +7,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { ensureDebianPackages } from "../setup/debian-packages.ts";
@@ -79,20 +80,26 @@ async function bench(): Promise<void> {
   const texts = options.only.split(",");
   const wanted = mountCases.filter(({ name }) => texts.some((text) => name.includes(text)));
   const figures = wanted.map(() => new Map<Side, number[]>());
-  for (let round = 0; round < Number(options.rounds); round += 1) {
-    for (const [index, one] of wanted.entries()) {
-      console.error(`bench: round ${round + 1} of ${options.rounds}: ${one.name}`);
-      for (const [side, at] of inTurn([...places], round)) {
-        signal.throwIfAborted();
-        // The two mounts of one server have directories of their own.
-        const own = path.join(at, `of-${side}`);
-        mkdirSync(own, { recursive: true });
-        const known = figures[index]!.get(side) ?? [];
-        figures[index]!.set(side, [...known, figureOf(one, own, tools)]);
+  try {
+    for (let round = 0; round < Number(options.rounds); round += 1) {
+      for (const [index, one] of wanted.entries()) {
+        console.error(`bench: round ${round + 1} of ${options.rounds}: ${one.name}`);
+        for (const [side, at] of inTurn([...places], round)) {
+          // A case keeps this process waiting: signals come in between.
+          await setImmediate();
+          signal.throwIfAborted();
+          // The two mounts of one server have directories of their own.
+          const own = path.join(at, `of-${side}`);
+          mkdirSync(own, { recursive: true });
+          const known = figures[index]!.get(side) ?? [];
+          figures[index]!.set(side, [...known, figureOf(one, own, tools)]);
+        }
       }
     }
+  } finally {
+    // Also what there is of a run that was stopped.
+    report(wanted, figures);
   }
-  report(wanted, figures);
 }
 
 /** NaN where it failed, which says nothing about the others. */
