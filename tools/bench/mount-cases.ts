@@ -63,7 +63,7 @@ function random(name: string, flags: readonly string[], jobs: number): MountCase
   const run = (directory: string, { seconds }: MountTools): number => {
     const size = `--size=${64 / jobs}m`;
     const many = [`--numjobs=${jobs}`, "--thread", "--group_reporting"];
-    const time = ["--time_based", `--runtime=${seconds}`];
+    const time = ["--time_based", `--runtime=${Math.round(seconds * 1000)}ms`];
     const shape = [`--name=random-${jobs}`, "--bs=4k", size, ...many, ...time];
     const figures = fio(directory, [...shape, ...flags]);
     return figures.read.iops + figures.write.iops;
