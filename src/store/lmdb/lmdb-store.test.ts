@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readdirSync, rmSync, truncateSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
@@ -78,6 +78,17 @@ test("lmdb store: one whose tree is gone is refused, and its journal left alone"
   assert.throws(() => open(directory), /tree.lmdb is missing or was replaced/);
   const after = readdirSync(directory).filter((name) => name.endsWith(".journal"));
   assert.deepEqual(after, before);
+});
+
+test("lmdb store: one whose tree is damaged is refused, and left as it is", async () => {
+  const directory = newDirectory();
+  const store = open(directory);
+  store.write((writer) => writer.put("key", Buffer.from("value")));
+  await store.close();
+  const tree = path.join(directory, "tree.lmdb");
+  truncateSync(tree, 4096);
+  assert.throws(() => open(directory), /tree.lmdb is damaged/);
+  assert.equal(statSync(tree).size, 4096);
 });
 
 /** A disk on which a flush that may block is over at once. */

@@ -53,13 +53,15 @@ export class LmdbStore implements Store {
     this.#clock = options.clock;
     this.#files = options.journalFiles ?? new DirectoryJournalFiles(options.directory);
     const tree = path.join(options.directory, "tree.lmdb");
-    removeUnfinishedTree(tree);
+    const covered = this.#files.list();
+    const [first] = covered;
+    const isNew = first === undefined || firstSequence(first) <= 1;
+    removeUnfinishedTree(tree, isNew);
     this.#database = openDatabase(tree);
     const position = this.#database.get(positionKey);
     this.applied = Number(position?.toString() ?? 0);
-    const covered = this.#files.list();
     // There is no journal before LMDB has a position: going on would lose what is in this one.
-    if (position === undefined && covered[0] !== undefined && firstSequence(covered[0]) > 1) {
+    if (position === undefined && !isNew) {
       void this.#database.close();
       throw new Error(`${tree} is missing or was replaced: the journal beside it goes on from it`);
     }

@@ -6,11 +6,13 @@ const magic = 0xbeefc0de;
 
 /**
  * Removes what a loss of power left of a new tree. LMDB writes its two first pages without a flush,
- * and would crash on a part of them; they are whole from its first commit on.
+ * and would crash on a part of them; they are whole from its first commit on. `isNew`: the journal
+ * has everything. Throws where it hasn't: then the tree is not unfinished but damaged.
  */
-export function removeUnfinishedTree(file: string): void {
+export function removeUnfinishedTree(file: string, isNew: boolean): void {
   const head = headOf(file);
   if (head === undefined || head.length === 0 || isWhole(head)) return;
+  if (!isNew) throw new Error(`${file} is damaged: its first pages are not LMDB's`);
   rmSync(file);
 }
 
