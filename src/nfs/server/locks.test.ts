@@ -349,6 +349,24 @@ test("LOCK and LOCKT, a type that there isn't, are refused", async () => {
   assert.equal(await onFile(session, cut), "NFS4ERR_BADXDR");
 });
 
+test("LOCK by one lock owner through two opens is one stateid (§8.2.1)", async () => {
+  await using server = await TestServer.start();
+  const session = await server.client("c");
+  const [first, second] = [
+    (await session.value(putRoot, open("f", { owner: "o", create: { mode: 0 } }))).stateid,
+    (await session.value(putRoot, open("f", { owner: "p" }))).stateid,
+  ];
+  const range = { type: write, length: 10n, newOwner: "owner" };
+  const held = await session.value(putRoot, lookup("f"), lock({ ...range, stateid: first }));
+  const beside = lock({ ...range, offset: 20n, stateid: second });
+  const again = await session.value(putRoot, lookup("f"), beside);
+  assert.deepEqual(again, { ...held, seqid: 2 });
+  assert.equal(await onFile(session, close(second)), "NFS4_OK");
+  const stranger = await server.client("stranger");
+  assert.deepEqual(await lockedRanges(stranger), ["0-10 write", "20-30 write"]);
+  assert.equal(await onFile(session, close(first)), "NFS4ERR_LOCKS_HELD");
+});
+
 test("LOCKT, the owner's own lock, is no conflict (§18.11.3)", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");

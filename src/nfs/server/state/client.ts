@@ -29,6 +29,8 @@ export class Client {
   readonly states = new Map<number, Open | Lock>();
   /** Opens by owner and file. */
   readonly opens = new Map<string, Open>();
+  /** Locks by lock owner and file. */
+  readonly locks = new Map<string, Lock>();
   /** NFSv4.0's owners by name. */
   readonly openOwners = new Owners();
   readonly lockOwners = new Owners();
@@ -84,7 +86,10 @@ export interface Open {
   readonly locks: Map<string, Lock>;
 }
 
-/** The byte-range locks of one lock owner on one open file. */
+/**
+ * The byte-range locks of one lock owner on one file: one for each pair, also where the owner locks
+ * through several opens; it goes with the first.
+ */
 export interface Lock {
   readonly kind: "lock";
   readonly number: number;
@@ -99,6 +104,7 @@ export interface Lock {
   ranges: number;
 }
 
-export function openKey(owner: string, file: number): string {
+/** Of an open owner or a lock owner. */
+export function ownedKey(owner: string, file: number): string {
   return `${file}:${owner}`;
 }

@@ -9,7 +9,7 @@ import {
   leaseSeconds,
   opensPerClientLimit,
 } from "../limits.ts";
-import { Client, type Lock, type Open, openKey } from "./client.ts";
+import { Client, type Lock, type Open, ownedKey } from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
 import { DuplicateRequests } from "./duplicate-requests.ts";
 import { type ChannelAttributes, Session } from "./session.ts";
@@ -222,7 +222,7 @@ export class FileSystemState {
   /** Opens a file for an owner, or widens what it has; undefined past the client's limit. */
   open(client: Client, opening: Opening): Open | undefined {
     const { owner, inode, access } = opening;
-    const key = openKey(owner, inode.number);
+    const key = ownedKey(owner, inode.number);
     const known = client.opens.get(key);
     if (known !== undefined) {
       known.access |= access;
@@ -263,22 +263,25 @@ export class FileSystemState {
   }
 
   lockOf(open: Open, lockOwner: string): Lock {
-    const owner = lockOwnerName(open.client, lockOwner);
-    const known = open.locks.get(owner);
+    const { client } = open;
+    const owner = lockOwnerName(client, lockOwner);
+    const key = ownedKey(owner, open.inode.number);
+    const known = client.locks.get(key);
     if (known !== undefined) return known;
     const lock: Lock = {
       kind: "lock",
-      number: nextState(open.client),
+      number: nextState(client),
       seqid: 0,
-      client: open.client,
+      client,
       open,
       owner,
       lockOwner,
       ranges: 0,
     };
     open.locks.set(owner, lock);
-    open.client.states.set(lock.number, lock);
-    const holder = open.client.lockOwners.get(lockOwner);
+    client.locks.set(key, lock);
+    client.states.set(lock.number, lock);
+    const holder = client.lockOwners.get(lockOwner);
     if (holder !== undefined) holder.held += 1;
     return lock;
   }
@@ -287,6 +290,7 @@ export class FileSystemState {
     this.files.locks.releaseOwner(lock.open.inode.number, lock.owner);
     this.countLocked(lock);
     lock.open.locks.delete(lock.owner);
+    lock.client.locks.delete(ownedKey(lock.owner, lock.open.inode.number));
     lock.client.states.delete(lock.number);
     const holder = lock.client.lockOwners.get(lock.lockOwner);
     if (holder !== undefined) holder.held -= 1;
