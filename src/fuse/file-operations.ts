@@ -273,8 +273,9 @@ export class FileOperations {
 
   #behind(node: FuseNode): WriteBehind {
     node.writes ??= new WriteBehind(
-      ({ open, offset, bytes, release }) =>
-        node.changing(() => this.#client.write(open, offset, bytes, false, release)),
+      ({ open, offset, bytes, release }, durably) =>
+        node.changing(() => this.#client.write(open, offset, bytes, durably, release)),
+      () => !this.#client.writes.hasUncommitted(node.handle),
       this.#budget,
       this.#clock,
     );
@@ -337,14 +338,7 @@ export class FileOperations {
 
   async #commitNode(node: FuseNode, handle: FileHandle): Promise<void> {
     const { writes } = this.#client;
-    const isAlone = node.writes !== undefined && !writes.hasUncommitted(handle);
-    const isDone =
-      isAlone &&
-      (await node.writes!.settleBy(({ open, offset, bytes, release }) =>
-        node.changing(() => this.#client.write(open, offset, bytes, true, release)),
-      ));
-    if (isDone) return;
-    await node.writes?.settle();
+    await node.writes?.settleDurably();
     await writes.commitFile(handle);
   }
 

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { FakeClock } from "../base/fake-clock.ts";
 import { OpenFile } from "../nfs/client/open-file.ts";
-import { gatherMs, transferBytes, writesInFlightBytes } from "./limits.ts";
+import { gatherMs, transferBytes, writesInFlight, writesInFlightBytes } from "./limits.ts";
 import { type OutgoingWrite, type Sender, WriteBehind, WriteBudget } from "./write-behind.ts";
 
 const root = { machineName: "test", uid: 0, gid: 0, gids: [] };
@@ -12,6 +12,7 @@ const mebibyte = Buffer.alloc(transferBytes);
 
 /** What was sent and has no answer yet. */
 interface Sent extends OutgoingWrite {
+  readonly durably: boolean;
   answer(error?: Error): void;
 }
 
@@ -20,12 +21,14 @@ let sent: Sent[];
 let budget: WriteBudget;
 let behind: WriteBehind;
 let open: OpenFile;
+let isClean: boolean;
 
 beforeEach(() => {
   clock = new FakeClock();
   sent = [];
   budget = new WriteBudget();
-  behind = new WriteBehind(send, budget, clock);
+  isClean = true;
+  behind = new WriteBehind(send, () => isClean, budget, clock);
   open = newFile();
 });
 
@@ -33,10 +36,10 @@ function newFile(): OpenFile {
   return new OpenFile("owner", root, Buffer.from("handle"), 3);
 }
 
-const send: Sender = (write) =>
+const send: Sender = (write, durably) =>
   new Promise((resolve, reject) => {
     const answer = (error?: Error): void => (error ? reject(error) : resolve(undefined));
-    sent.push({ ...write, answer });
+    sent.push({ ...write, durably, answer });
   });
 
 /** Lets what was resolved take effect. */
@@ -107,41 +110,51 @@ test("what was refused is told by the open file it came from, and settles", asyn
   assert.equal(other.writeFailure, undefined);
 });
 
-test("a few writes that were not sent yet can be sent otherwise, as long as they don't overlap", async () => {
-  const otherwise: string[] = [];
-  const sendOtherwise: Sender = async ({ offset, bytes }) =>
-    otherwise.push(`${offset} ${Buffer.from(bytes).toString()}`);
-  assert.equal(await behind.settleBy(sendOtherwise), false);
+test("a few writes before a commit are made durable by themselves", async () => {
   behind.add(open, 4, Buffer.from("later"));
   behind.add(open, 0, Buffer.from("1234"));
-  assert.equal(await behind.settleBy(sendOtherwise), true);
-  assert.deepEqual(otherwise, ["4 later", "0 1234"]);
-  assert.equal(behind.isEmpty, true);
-  behind.add(open, 4, Buffer.from("later"));
-  behind.add(open, 0, Buffer.from("12345"));
-  assert.equal(await behind.settleBy(sendOtherwise), false);
-  const settling = behind.settle();
-  await turn();
-  sent[0]!.answer();
-  await turn();
-  sent[1]!.answer();
+  const settling = behind.settleDurably();
+  const durable = sent.map(({ offset, durably }) => [offset, durably]);
+  assert.deepEqual(durable, [
+    [4, true],
+    [0, true],
+  ]);
+  for (const { answer } of sent) answer();
   await settling;
-  behind.add(open, 0, mebibyte);
-  assert.equal(await behind.settleBy(sendOtherwise), false);
-  assert.equal(otherwise.length, 2);
+  assert.equal(behind.isEmpty, true);
 });
 
-test("who sends otherwise is told what went wrong, when all are answered", async () => {
-  behind.add(open, 0, Buffer.from("a"));
-  behind.add(open, 5, Buffer.from("b"));
-  const settling = behind.settleBy(send);
-  sent[0]!.answer(new Error("no space"));
-  await turn();
-  assert.equal(behind.isEmpty, false);
-  sent[1]!.answer();
-  await assert.rejects(settling, /no space/);
-  assert.equal(behind.isEmpty, true);
-});
+const notDurable: Record<string, () => void> = {
+  "that overlap": () => {
+    behind.add(open, 4, Buffer.from("later"));
+    behind.add(open, 0, Buffer.from("12345"));
+  },
+  "of which one is on the way": () => {
+    behind.add(open, 0, Buffer.from("a"));
+    clock.advance(gatherMs);
+    behind.add(open, 5, Buffer.from("b"));
+  },
+  "that are many": () => {
+    for (let at = 0; at <= writesInFlight; at += 1) behind.add(open, at * 2, Buffer.from("a"));
+  },
+  "beside others that are not committed": () => {
+    isClean = false;
+    behind.add(open, 0, Buffer.from("a"));
+  },
+};
+for (const [which, add] of Object.entries(notDurable)) {
+  test(`writes ${which} are left to be committed`, async () => {
+    add();
+    const settling = behind.settleDurably();
+    for (let answered = 0; !behind.isEmpty; answered += 1) {
+      await turn();
+      assert.equal(sent[answered]!.durably, false);
+      sent[answered]!.answer();
+      await turn();
+    }
+    await settling;
+  });
+}
 
 test("the bytes are given back when the sender is done with all of a write", () => {
   const released: string[] = [];
@@ -178,7 +191,7 @@ async function runOne(
   choices: Iterator<number>,
 ): Promise<void> {
   sent = [];
-  behind = new WriteBehind(send, new WriteBudget(), clock);
+  behind = new WriteBehind(send, () => choices.next().value % 2 === 0, new WriteBudget(), clock);
   const wanted = Buffer.alloc(50);
   const server = Buffer.alloc(50);
   const answerOne = async (): Promise<void> => {

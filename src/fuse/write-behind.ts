@@ -16,8 +16,8 @@ export interface OutgoingWrite {
   readonly release: () => void;
 }
 
-/** Sends a write; resolves when the server has it. */
-export type Sender = (write: OutgoingWrite) => Promise<unknown>;
+/** Sends a write; resolves when the server has it, for good where `durably`. */
+export type Sender = (write: OutgoingWrite, durably: boolean) => Promise<unknown>;
 
 /** What all files of a mount may have on the way, together. */
 export class WriteBudget {
@@ -91,6 +91,7 @@ class Run {
  */
 export class WriteBehind {
   readonly #send: Sender;
+  readonly #isClean: () => boolean;
   readonly #budget: WriteBudget;
   readonly #clock: Clock;
   readonly #unsent: Run[] = [];
@@ -100,8 +101,10 @@ export class WriteBehind {
   #settling = 0;
   #timer: Timer | undefined;
 
-  constructor(send: Sender, budget: WriteBudget, clock: Clock) {
+  /** `isClean` says whether nothing of the file is uncommitted. */
+  constructor(send: Sender, isClean: () => boolean, budget: WriteBudget, clock: Clock) {
     this.#send = send;
+    this.#isClean = isClean;
     this.#budget = budget;
     this.#clock = clock;
   }
@@ -145,29 +148,33 @@ export class WriteBehind {
   }
 
   /**
-   * As `settle` for a few small writes of which none was sent yet: they go out by another sender,
-   * which makes each durable by itself. False, and nothing is sent, where that isn't so.
+   * The same before a COMMIT. A few small writes of which none was sent yet are made durable by
+   * themselves, which leaves nothing for that.
    */
-  async settleBy(send: Sender): Promise<boolean> {
-    const runs = [...this.#unsent];
-    const isLittle = runs.length <= writesInFlight && this.#unsentBytes <= transferBytes;
-    if (runs.length === 0 || !isLittle || this.#sent.size > 0 || haveOverlap(runs)) return false;
-    this.#unsent.length = 0;
+  async settleDurably(): Promise<void> {
+    if (this.#isLittle()) await this.#sendDurably();
+    else await this.settle();
+  }
+
+  #isLittle(): boolean {
+    const isFew = this.#unsent.length <= writesInFlight && this.#unsentBytes <= transferBytes;
+    return isFew && this.#sent.size === 0 && this.#isClean() && !haveOverlap(this.#unsent);
+  }
+
+  async #sendDurably(): Promise<void> {
+    const runs = this.#unsent.splice(0);
     this.#unsentBytes = 0;
     for (const run of runs) this.#sent.add(run);
-    const failures = await Promise.all(
-      runs.map((run) =>
-        send(run.outgoing()).then(
-          () => this.#landed(run),
-          (error: unknown) => {
-            this.#landed(run);
-            return { error };
-          },
-        ),
-      ),
-    );
-    for (const failure of failures) if (failure !== undefined) throw failure.error;
-    return true;
+    await Promise.all(runs.map((run) => this.#sendRun(run, true)));
+  }
+
+  async #sendRun(run: Run, durably: boolean): Promise<void> {
+    try {
+      await this.#send(run.outgoing(), durably);
+    } catch (error) {
+      run.open.writeFailure ??= error as Error;
+    }
+    this.#landed(run);
   }
 
   #timeIsUp(): void {
@@ -196,13 +203,7 @@ export class WriteBehind {
       this.#unsent.shift();
       this.#unsentBytes -= run.length;
       this.#sent.add(run);
-      this.#send(run.outgoing()).then(
-        () => this.#landed(run),
-        (error: Error) => {
-          run.open.writeFailure ??= error;
-          this.#landed(run);
-        },
-      );
+      void this.#sendRun(run, false);
     }
   }
 
