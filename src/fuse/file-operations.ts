@@ -272,14 +272,25 @@ export class FileOperations {
   }
 
   #behind(node: FuseNode): WriteBehind {
-    node.writes ??= new WriteBehind(
-      ({ open, offset, bytes, release }, durably) =>
+    node.writes ??= new WriteBehind({
+      send: ({ open, offset, bytes, release }, durably) =>
         node.changing(() => this.#client.write(open, offset, bytes, durably, release)),
-      () => !this.#client.writes.hasUncommitted(node.handle),
-      this.#budget,
-      this.#clock,
-    );
+      failed: (error) => this.#failed(node, error),
+      isClean: () => !this.#client.writes.hasUncommitted(node.handle),
+      budget: this.#budget,
+      clock: this.#clock,
+    });
     return node.writes;
+  }
+
+  /**
+   * Told by the next write, fsync or close through each descriptor: who synchronises a file is often
+   * another than who has written it.
+   */
+  #failed(node: FuseNode, error: Error): void {
+    for (const opened of this.#files.values()) {
+      if (opened.node === node) opened.open.writeFailure ??= error;
+    }
   }
 
   async #writeNow(

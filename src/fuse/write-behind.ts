@@ -19,6 +19,16 @@ export interface OutgoingWrite {
 /** Sends a write; resolves when the server has it, for good where `durably`. */
 export type Sender = (write: OutgoingWrite, durably: boolean) => Promise<unknown>;
 
+export interface WriteBehindOptions {
+  readonly send: Sender;
+  /** The server refused what its application believes to be written. */
+  readonly failed: (error: Error) => void;
+  /** Whether nothing of the file is written and not committed. */
+  readonly isClean: () => boolean;
+  readonly budget: WriteBudget;
+  readonly clock: Clock;
+}
+
 /** What all files of a mount may have on the way, together. */
 export class WriteBudget {
   #bytes = 0;
@@ -86,11 +96,11 @@ class Run {
 
 /**
  * Writes to one file that their application doesn't wait for (as Linux's NFS client has them):
- * small ones that follow on each other go out as one, several are on the way at once, and what
- * goes wrong is told by the next write, fsync or close of the same open file.
+ * small ones that follow on each other go out as one, and several are on the way at once.
  */
 export class WriteBehind {
   readonly #send: Sender;
+  readonly #failed: (error: Error) => void;
   readonly #isClean: () => boolean;
   readonly #budget: WriteBudget;
   readonly #clock: Clock;
@@ -101,9 +111,9 @@ export class WriteBehind {
   #settling = 0;
   #timer: Timer | undefined;
 
-  /** `isClean` says whether nothing of the file is uncommitted. */
-  constructor(send: Sender, isClean: () => boolean, budget: WriteBudget, clock: Clock) {
+  constructor({ send, failed, isClean, budget, clock }: WriteBehindOptions) {
     this.#send = send;
+    this.#failed = failed;
     this.#isClean = isClean;
     this.#budget = budget;
     this.#clock = clock;
@@ -172,7 +182,7 @@ export class WriteBehind {
     try {
       await this.#send(run.outgoing(), durably);
     } catch (error) {
-      run.open.writeFailure ??= error as Error;
+      this.#failed(error as Error);
     }
     this.#landed(run);
   }

@@ -18,7 +18,7 @@ import { after, afterEach, before, test } from "node:test";
 import { eventually } from "../support/eventually.ts";
 import { Instance } from "../support/instance.ts";
 import { endAll, type Mount, MountedFileSystem, type MountWanted } from "../support/mounted.ts";
-import { python } from "../support/python.ts";
+import { Python, python } from "../support/python.ts";
 
 let instance: Instance;
 /** Without a policy, and mounted by its root. */
@@ -235,6 +235,38 @@ test("rights that the policy takes away are gone from mounts that exist", async 
       () => false,
     ),
   );
+});
+
+test("a write that the server refuses is told by fsync, through every descriptor of the file", async () => {
+  const fileSystem = await withPolicy(everyRight);
+  const mount = await fileSystem.mount({ options: anonymous });
+  const script = `
+import errno, os, sys
+writer, other = [os.open(sys.argv[1], os.O_RDWR | os.O_CREAT) for _ in range(2)]
+def told(call, *args):
+    try: call(*args)
+    except OSError as error: return errno.errorcode[error.errno]
+    return "nothing"
+os.write(writer, b"before"); os.fsync(writer)
+print("written", flush=True); sys.stdin.readline()
+os.write(writer, b" and after")
+print(told(os.fsync, other), told(os.fsync, writer), told(os.fsync, other), flush=True)
+`;
+  const program = new Python(script, [mount.at("file")]);
+  try {
+    assert.equal(await program.line(), "written");
+    await fileSystem.setPolicy([readOnly]);
+    await eventually("refused writing", () =>
+      writeFile(mount.at("other"), "").then(
+        () => false,
+        (error: NodeJS.ErrnoException) => error.code === "EROFS",
+      ),
+    );
+    program.say("on");
+    assert.equal(await program.line(), "EROFS EROFS nothing");
+  } finally {
+    await program.end();
+  }
 });
 
 test("`-o ro` refuses changes whatever the policy says", async () => {
