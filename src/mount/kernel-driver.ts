@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import net, { type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { Log } from "../base/log.ts";
-import { connectTo } from "./connect.ts";
 import {
   type MountDriver,
   type MountedDirectory,
@@ -12,6 +10,7 @@ import {
   type MountFailureReason,
   type MountRequest,
 } from "./driver.ts";
+import { openTunnel } from "./tunnel.ts";
 
 const watchMs = 1000;
 const settings = "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
@@ -32,7 +31,8 @@ export class KernelDriver implements MountDriver {
   }
 
   async mount(request: MountRequest): Promise<MountedDirectory> {
-    const tunnel = request.tls === undefined ? undefined : await openTunnel(request, this.#log);
+    const tunnel =
+      request.tls === undefined ? undefined : await openTunnel(request, "127.0.0.1", 0, this.#log);
     const [address, port] =
       tunnel === undefined ? [request.address, request.port] : ["127.0.0.1", tunnel.port];
     const mode = request.readOnly ? "ro" : "rw";
@@ -51,49 +51,6 @@ export class KernelDriver implements MountDriver {
       unmount: () => run("umount", [request.directory], request.timeoutMs),
     };
   }
-}
-
-interface Tunnel {
-  readonly port: number;
-  close(): void;
-}
-
-/** Each connection of the kernel gets a TLS connection of its own, with the newest certificate. */
-async function openTunnel(request: MountRequest, log: Log): Promise<Tunnel> {
-  const open = new Set<Socket>();
-  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (local) => {
-    open.add(local);
-    const givenUp = new AbortController();
-    local.on("error", () => local.destroy());
-    local.on("close", () => {
-      open.delete(local);
-      givenUp.abort();
-    });
-    connectTo(request, givenUp.signal).then(
-      (remote) => join(local, remote),
-      (error: unknown) => {
-        log.warn({ error: String(error) }, "the mount target can't be reached");
-        local.destroy();
-      },
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  const close = (): void => {
-    server.close();
-    for (const local of open) local.destroy();
-  };
-  return { port, close };
-}
-
-/** Either end takes the other one along. */
-function join(local: Socket, remote: Socket): void {
-  if (local.destroyed) return void remote.destroy();
-  remote.on("error", () => local.destroy());
-  remote.on("close", () => local.destroy());
-  local.on("close", () => remote.destroy());
-  local.pipe(remote);
-  remote.pipe(local);
 }
 
 async function untilUnmounted(directory: string): Promise<void> {

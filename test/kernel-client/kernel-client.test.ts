@@ -19,10 +19,16 @@ const sentences = Array.from(
   ([, sentence]) => sentence!,
 );
 
-for (const version of ["4.1", "4.0"]) {
-  describe(`the kernel's client with NFSv${version}`, () => {
+const runs = [
+  ["with NFSv4.1", "4.1", "plain"],
+  ["through the mount helper's TLS tunnel", "4.1", "tunnel"],
+  ["with NFSv4.0", "4.0", "plain"],
+] as const;
+
+for (const [what, version, how] of runs) {
+  describe(`the kernel's client ${what}`, () => {
     const run = new Run();
-    before(() => run.run(version));
+    before(() => run.run(version, how));
 
     for (const sentence of ["the kernel mounts the file system", ...sentences]) {
       test(sentence, () => {

@@ -29,13 +29,14 @@ export class Run {
   }
 
   /** Leaves nothing behind, whatever happens. */
-  async run(version: string): Promise<void> {
+  async run(version: string, how: "plain" | "tunnel"): Promise<void> {
     const tree = ensureKernelClientTree();
     const directory = mkdtempSync(path.join(tmpdir(), "mooring-test-"));
     try {
       const network = new GuestNetwork();
       try {
-        await this.#runGuest(new Guest(tree, network), new Server(network, directory), version);
+        const server = new Server(network, directory, how);
+        await this.#runGuest(new Guest(tree, network), server, version);
       } finally {
         network.remove();
       }

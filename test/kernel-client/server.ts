@@ -13,16 +13,19 @@ const port = "2049";
 export class Server {
   readonly #network: GuestNetwork;
   readonly #directory: string;
+  readonly #how: "plain" | "tunnel";
   #process: ChildProcess | undefined;
 
-  constructor(network: GuestNetwork, directory: string) {
+  /** `how` is "plain", or "tunnel" for TLS through the mount helper's tunnel. */
+  constructor(network: GuestNetwork, directory: string, how: "plain" | "tunnel") {
     this.#network = network;
     this.#directory = directory;
+    this.#how = how;
   }
 
   /** Starts it and waits until it takes connections. */
   async start(): Promise<void> {
-    const serve = [script, this.#directory, GuestNetwork.hostAddress, port];
+    const serve = [script, this.#directory, GuestNetwork.hostAddress, port, this.#how];
     const [command, args] = this.#network.within(process.execPath, ...serve);
     const started = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
     this.#process = started;

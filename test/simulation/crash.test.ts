@@ -11,7 +11,7 @@ import { Simulation } from "./simulation.ts";
 
 const memory = "/dev/shm";
 const scratch = existsSync(memory) ? memory : tmpdir();
-const seeds = process.env["MOORING_LONG"] ? 30_000 : 800;
+const seeds = process.env["MOORING_LONG"] ? 25_000 : 800;
 const only = process.env["MOORING_SEED"];
 
 const chosen = only === undefined ? Array.from({ length: seeds }, (_, seed) => seed + 1) : [only];

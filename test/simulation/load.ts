@@ -13,6 +13,14 @@ const pieceBytes = 20_000;
 const piecesLimit = 4;
 const listingBytes = 65_536;
 
+interface LoadFile {
+  contents: Buffer;
+  /** How many names it has. */
+  links: number;
+  /** As it was first seen, in hexadecimal. */
+  handle: string | undefined;
+}
+
 /**
  * One user with a directory of its own, who knows what the server has acknowledged: all of that is
  * there whenever it looks, and nothing else.
@@ -22,8 +30,7 @@ export class Load {
   readonly #server: KilledServer;
   readonly #directory: Uint8Array;
   readonly #random: SeededRandom;
-  /** Names to contents. */
-  readonly #acknowledged = new Map<string, Buffer>();
+  readonly #acknowledged = new Map<string, LoadFile>();
   #verifiedKills = 0;
 
   constructor(
@@ -66,14 +73,20 @@ export class Load {
       [...this.#acknowledged.keys()].sort(),
       `after ${this.#server.kills} kills`,
     );
-    for (const [name, expected] of this.#acknowledged) {
+    for (const [name, file] of this.#acknowledged) {
+      const what = `${name}, after ${this.#server.kills} kills`;
       const { handle, attributes } = await requests.lookup(rootUser, this.#directory, name);
-      assert.equal(attributes.size, expected.length, `${name}, after ${this.#server.kills} kills`);
+      const seen = Buffer.from(handle).toString("hex");
+      file.handle ??= seen;
+      assert.equal(seen, file.handle, `the handle of ${what}`);
+      assert.equal(attributes.links, file.links, `the links of ${what}`);
+      const { contents } = file;
+      assert.equal(attributes.size, contents.length, what);
       const open = await this.#client.open(rootUser, handle, readWrite);
-      const actual = Buffer.from(await this.#client.read(open, 0, expected.length + 1));
+      const actual = Buffer.from(await this.#client.read(open, 0, contents.length + 1));
       await this.#client.closeFile(open);
-      const differsAt = actual.findIndex((byte, at) => byte !== expected[at]);
-      assert.equal(differsAt, -1, `${name} after ${this.#server.kills} kills, at ${differsAt}`);
+      const differsAt = actual.findIndex((byte, at) => byte !== contents[at]);
+      assert.equal(differsAt, -1, `${what}, at ${differsAt}`);
     }
   }
 
@@ -81,37 +94,63 @@ export class Load {
     const { names: requests } = this.#client;
     const directory = this.#directory;
     const [name, other] = [this.#name(), this.#name()];
-    const contents = this.#acknowledged.get(name);
-    if (contents === undefined) return this.#write(name);
-    switch (this.#random.below(6)) {
+    const file = this.#acknowledged.get(name);
+    if (file === undefined) return this.#write(name);
+    switch (this.#random.below(7)) {
       case 0:
         await this.#perhapsAgain(Status.NOENT, () => requests.remove(rootUser, directory, name));
-        this.#acknowledged.delete(name);
+        this.#unname(name);
         return;
       case 1:
         if (name === other) return;
         await this.#perhapsAgain(Status.NOENT, () =>
           requests.rename(rootUser, directory, name, directory, other),
         );
+        // Two names of one file: POSIX lets both be.
+        if (this.#acknowledged.get(other) === file) return;
+        this.#unname(other);
         this.#acknowledged.delete(name);
-        this.#acknowledged.set(other, contents);
+        this.#acknowledged.set(other, file);
         return;
       case 2:
-        return this.#cut(name, contents);
+        return this.#cut(name, file, this.#random.below(file.contents.length + 1));
       case 3:
-        return this.#cut(name, Buffer.alloc(0));
+        return this.#cut(name, file, 0);
+      case 4:
+        return this.#link(name, file, other);
       default:
         return this.#write(name);
     }
+  }
+
+  #unname(name: string): void {
+    const file = this.#acknowledged.get(name);
+    if (file !== undefined) file.links -= 1;
+    this.#acknowledged.delete(name);
+  }
+
+  async #link(name: string, file: LoadFile, other: string): Promise<void> {
+    if (this.#acknowledged.has(other)) return;
+    const { names: requests } = this.#client;
+    const { handle } = await requests.lookup(rootUser, this.#directory, name);
+    await this.#perhapsAgain(Status.EXIST, async () => {
+      await requests.link(rootUser, handle, this.#directory, other);
+    });
+    file.links += 1;
+    this.#acknowledged.set(other, file);
   }
 
   /** Overwrites or appends, in some pieces that are committed together. */
   async #write(name: string): Promise<void> {
     const how = { mode: 0o644, access: readWrite, exclusive: false };
     const { open } = await this.#client.createFile(rootUser, this.#directory, name, how);
-    const former = this.#acknowledged.get(name) ?? Buffer.alloc(0);
-    this.#acknowledged.set(name, former);
-    let contents = former;
+    const file: LoadFile = this.#acknowledged.get(name) ?? {
+      contents: Buffer.alloc(0),
+      links: 1,
+      handle: undefined,
+    };
+    this.#acknowledged.set(name, file);
+    let { contents } = file;
     for (let pieces = this.#random.below(piecesLimit); pieces > 0; pieces -= 1) {
       const offset = this.#random.below(contents.length + 1);
       const piece = Buffer.alloc(1 + this.#random.below(pieceBytes), this.#random.below(256));
@@ -123,16 +162,15 @@ export class Load {
       contents = next;
     }
     await this.#client.commit(open);
-    this.#acknowledged.set(name, contents);
+    file.contents = contents;
     await this.#client.closeFile(open);
   }
 
-  async #cut(name: string, contents: Buffer): Promise<void> {
+  async #cut(name: string, file: LoadFile, size: number): Promise<void> {
     const { names: requests } = this.#client;
     const { handle } = await requests.lookup(rootUser, this.#directory, name);
-    const size = this.#random.below(contents.length + 1);
     await requests.setAttributes(rootUser, handle, { size });
-    this.#acknowledged.set(name, Buffer.from(contents.subarray(0, size)));
+    file.contents = Buffer.from(file.contents.subarray(0, size));
   }
 
   /** What was done before a kill and not answered is asked again: the server says `done` then. */

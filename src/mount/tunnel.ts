@@ -1,0 +1,55 @@
+import net, { type AddressInfo, type Socket } from "node:net";
+
+import type { Log } from "../base/log.ts";
+import { connectTo } from "./connect.ts";
+import type { MountRequest } from "./driver.ts";
+
+export interface Tunnel {
+  readonly port: number;
+  close(): void;
+}
+
+/**
+ * Takes connections of the kernel's NFS client at an address; each gets a TLS connection of its own
+ * to the mount target, with the newest certificate.
+ */
+export async function openTunnel(
+  target: MountRequest,
+  address: string,
+  port: number,
+  log: Log,
+): Promise<Tunnel> {
+  const open = new Set<Socket>();
+  const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (local) => {
+    open.add(local);
+    const givenUp = new AbortController();
+    local.on("error", () => local.destroy());
+    local.on("close", () => {
+      open.delete(local);
+      givenUp.abort();
+    });
+    connectTo(target, givenUp.signal).then(
+      (remote) => join(local, remote),
+      (error: unknown) => {
+        log.warn({ error: String(error) }, "the mount target can't be reached");
+        local.destroy();
+      },
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(port, address, resolve));
+  const close = (): void => {
+    server.close();
+    for (const local of open) local.destroy();
+  };
+  return { port: (server.address() as AddressInfo).port, close };
+}
+
+/** Either end takes the other one along. */
+function join(local: Socket, remote: Socket): void {
+  if (local.destroyed) return void remote.destroy();
+  remote.on("error", () => local.destroy());
+  remote.on("close", () => local.destroy());
+  local.on("close", () => remote.destroy());
+  local.pipe(remote);
+  remote.pipe(local);
+}
