@@ -3,6 +3,7 @@
 //
 //   MOORING_DISK_ROOT  the directory, absolute
 //   MOORING_DISK_LOG   the file that records are appended to
+//   MOORING_DISK_FAILS the flush of contents that fails, counted from 1; 0 for none
 //   MOORING_BOOT_ID    the file that stands for /proc/sys/kernel/random/boot_id
 //
 // A record is a header of five 64-bit numbers (kind, descriptor, offset, length of the payload,
@@ -23,7 +24,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum kind { OPEN = 1, CLOSE, WRITE, TRUNCATE, FLUSH_BEGINS, FLUSHED, UNLINK, RENAME, MKDIR };
+enum kind { OPEN = 1, CLOSE, WRITE, TRUNCATE, FLUSH_BEGINS, FLUSHED, UNLINK, RENAME, MKDIR,
+            FLUSH_FAILED };
 enum flag { CREATED = 1, EMPTIED = 2, EACH_WRITE_FLUSHED = 4, ZEROS = 8 };
 enum { DESCRIPTORS = 65536 };
 
@@ -31,7 +33,8 @@ static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 static char root[4096];
 static size_t root_length;
 static int log_descriptor = -1;
-static uint8_t watched[DESCRIPTORS], flushes_each_write[DESCRIPTORS];
+static uint8_t watched[DESCRIPTORS], flushes_each_write[DESCRIPTORS], is_contents[DESCRIPTORS];
+static long failing_flush, flushes;
 static struct stat watched_file[DESCRIPTORS];
 
 static int (*real_open)(const char *, int, ...);
@@ -60,6 +63,7 @@ __attribute__((constructor)) static void begin(void) {
   find(&real_rename, "rename"), find(&real_mkdir, "mkdir");
   const char *directory = getenv("MOORING_DISK_ROOT"), *log = getenv("MOORING_DISK_LOG");
   if (!directory || !log) return;
+  if (getenv("MOORING_DISK_FAILS")) failing_flush = atol(getenv("MOORING_DISK_FAILS"));
   root_length = strlen(strncpy(root, directory, sizeof root - 1));
   log_descriptor = real_open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log_descriptor < 0) abort();
@@ -121,6 +125,7 @@ static int opened(int at, const char *path, int flags, mode_t mode) {
   if (descriptor >= DESCRIPTORS) abort();
   if (descriptor >= 0) {
     watched[descriptor] = !fstat(descriptor, &watched_file[descriptor]);
+    is_contents[descriptor] = strstr(path, "/contents/") != NULL;
     flushes_each_write[descriptor] = (flags & O_DSYNC) != 0;
     int told = (created ? CREATED : 0) | ((flags & O_TRUNC) ? EMPTIED : 0);
     tell_paths(OPEN, descriptor, told, path, NULL);
@@ -210,10 +215,21 @@ static void tell_flush(enum kind kind, int descriptor) {
   pthread_mutex_unlock(&order);
 }
 
+// What a failed flush should have written is lost, and the system says so only once.
+static int fails(int descriptor) {
+  if (!is_contents[descriptor]) return 0;
+  return __sync_add_and_fetch(&flushes, 1) == failing_flush;
+}
+
 #define FLUSHES(name)                                                                            \
   int name(int descriptor) {                                                                     \
     if (!is_watched(descriptor)) return real_##name(descriptor);                                 \
     tell_flush(FLUSH_BEGINS, descriptor);                                                        \
+    if (fails(descriptor)) {                                                                     \
+      tell_flush(FLUSH_FAILED, descriptor);                                                      \
+      errno = EIO;                                                                               \
+      return -1;                                                                                 \
+    }                                                                                            \
     int result = real_##name(descriptor);                                                        \
     if (!result) tell_flush(FLUSHED, descriptor);                                                \
     return result;                                                                               \

@@ -1,13 +1,5 @@
 import { execFileSync } from "node:child_process";
-import {
-  cpSync,
-  globSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import type { SeededRandom } from "../../src/base/random.ts";
@@ -34,8 +26,11 @@ export class FaultDisk {
     execFileSync("gcc", [...library, source, "-ldl", "-lpthread"]);
   }
 
-  /** Before the process starts: what is there now is on the disk. Returns its environment. */
-  powerOn(): NodeJS.ProcessEnv {
+  /**
+   * Before the process starts: what is there now is on the disk. Returns its environment. The flush
+   * of contents with that number fails, counted from 1; 0 for none.
+   */
+  powerOn(failingFlush: number): NodeJS.ProcessEnv {
     this.#before = filesIn(this.#directory);
     this.#boots += 1;
     const at = (name: string): string => path.join(this.#own, name);
@@ -48,6 +43,7 @@ export class FaultDisk {
       LD_PRELOAD: at("disk.so"),
       MOORING_DISK_ROOT: this.#directory,
       MOORING_DISK_LOG: at("log"),
+      MOORING_DISK_FAILS: String(failingFlush),
       MOORING_BOOT_ID: at("boot"),
     };
   }
@@ -62,12 +58,6 @@ export class FaultDisk {
       rmSync(path.join(this.#directory, name));
     }
     for (const [name, bytes] of found) if (!isLock(name)) writeFileSync(name, bytes);
-  }
-
-  /** Keeps what is needed to look into a failure. */
-  keep(directory: string): void {
-    cpSync(this.#directory, path.join(directory, "disk"), { recursive: true });
-    cpSync(this.#own, path.join(directory, "own"), { recursive: true });
   }
 }
 
@@ -127,6 +117,7 @@ const decoders: readonly ((record: DiskRecord) => DiskEvent)[] = [
   ({ payload }) => ({ kind: "unlink", path: pathsIn(payload)[0]! }),
   ({ payload }) => ({ kind: "rename", path: pathsIn(payload)[0]!, to: pathsIn(payload)[1]! }),
   ({ payload }) => ({ kind: "makeDirectory", path: pathsIn(payload)[0]! }),
+  ({ descriptor, offset }) => ({ kind: "flushFailed", descriptor, thread: offset }),
 ];
 
 function pathsIn(payload: Buffer): string[] {

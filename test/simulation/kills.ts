@@ -38,8 +38,9 @@ export async function runKills(
     const running = Promise.all(loads.map((load) => load.run(() => isOver, acknowledged)));
     while (server.kills < kills) {
       left = 1 + random.below(operationsLimit);
-      // A load that fails must not leave the rest waiting.
-      await Promise.race([new Promise<void>((resolve) => (reached = resolve)), running]);
+      const enough = new Promise<void>((resolve) => (reached = resolve));
+      // A load that fails must not leave the rest waiting, nor a server that gave up by itself.
+      await Promise.race([enough, running, server.ended]);
       await server.kill();
       await server.start();
     }

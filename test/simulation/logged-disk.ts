@@ -12,7 +12,7 @@ export type DiskEvent =
   | { readonly kind: "open"; readonly descriptor: number; readonly path: string; flags: OpenFlags }
   | { readonly kind: "close"; readonly descriptor: number }
   | {
-      readonly kind: "flushBegins" | "flushed";
+      readonly kind: "flushBegins" | "flushed" | "flushFailed";
       readonly descriptor: number;
       /** One flush at a time is in each. */
       readonly thread: number;
@@ -67,6 +67,8 @@ export class LoggedDisk {
         return this.#open.get(event.descriptor)!.flushBegins(event.thread);
       case "flushed":
         return this.#open.get(event.descriptor)!.flushed(event.thread);
+      case "flushFailed":
+        return this.#file(event.descriptor).flushFailed(event.thread);
       case "unlink":
         this.#files.delete(event.path);
         return this.#named(event.path, { path: event.path, file: undefined });
@@ -214,6 +216,14 @@ class LoggedFile {
       this.#flushedChanges += 1;
     }
     names();
+  }
+
+  /** What was to be flushed is lost, and counts as flushed from now on. */
+  flushFailed(thread: number): void {
+    const { upTo } = this.#flushes.get(thread)!;
+    if (upTo <= this.#flushedChanges) return;
+    this.#changes.splice(0, upTo - this.#flushedChanges);
+    this.#flushedChanges = upTo;
   }
 
   afterLoss(random: SeededRandom): Buffer {

@@ -138,8 +138,11 @@ export class LocalData implements Data {
     open.waiting = [];
     open.flushing = waiters;
     fdatasync(open.descriptor, (error) => {
+      // The system tells of what it could not write once, and takes it for written from then on:
+      // only a crash is safe, after which clients send again what was not committed.
+      if (error) throw error;
       open.flushing = undefined;
-      for (const call of waiters) call(error ?? undefined);
+      for (const call of waiters) call();
       // One of the callbacks may have begun the next flush.
       if (open.flushing !== undefined) return;
       if (open.waiting.length > 0) this.#flush(open);
