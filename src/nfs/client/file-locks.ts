@@ -5,7 +5,7 @@ import {
   encodeBitmap,
 } from "../../wire/nfs4/attributes.ts";
 import { LockType, Operation } from "../../wire/nfs4/operations.ts";
-import { decodeStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
+import { decodeStateid, encodeStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { NfsError } from "./nfs-error.ts";
 import {
@@ -23,6 +23,8 @@ const recovery = { once: true, urgent: true };
 /** Byte-range locks, which the server keeps for all clients. */
 export class FileLocks {
   readonly #session: SessionClient;
+  /** By file and owner, with the opens that know each. */
+  readonly #held = new Map<string, { readonly lock: HeldLock; readonly opens: Set<OpenFile> }>();
 
   constructor(session: SessionClient) {
     this.#session = session;
@@ -65,17 +67,32 @@ export class FileLocks {
     range: LockRange,
     exclusive: boolean,
   ): Promise<Change | undefined> {
-    const held = open.locks.get(owner) ?? new HeldLock(owner);
-    open.locks.set(owner, held);
+    const held = open.locks.get(owner) ?? this.#known(open, owner);
     return held.inTurn(async () => {
       const change = await this.#lockOnce(open, held, range, exclusive, false);
-      if (change !== undefined) held.add(range, exclusive);
+      if (change !== undefined) held.add(range, exclusive, open);
       return change;
     });
   }
 
+  /** Before the open file is closed: the owner's locks go, as with any close (fcntl(2)). */
+  async release(open: OpenFile): Promise<void> {
+    for (const held of open.locks.values()) {
+      await held.inTurn(async () => {
+        await this.#unlockOnce(open, held, { start: 0, end: Infinity });
+        // The server may have had it with this open file.
+        held.stateid = undefined;
+      });
+      const key = keyOf(open, held.owner);
+      const known = this.#held.get(key);
+      known?.opens.delete(open);
+      if (known?.opens.size === 0) this.#held.delete(key);
+    }
+  }
+
   async unlock(open: OpenFile, owner: string, range: LockRange): Promise<void> {
-    const held = open.locks.get(owner);
+    // It may have been locked through another open file.
+    const held = open.locks.get(owner) ?? this.#held.get(keyOf(open, owner))?.lock;
     await held?.inTurn(() => this.#unlockOnce(open, held, range));
   }
 
@@ -104,11 +121,24 @@ export class FileLocks {
   /** After a restart of the server: all locks that are held through the open file. */
   async lockAgain(open: OpenFile, reclaim: boolean): Promise<void> {
     for (const held of open.locks.values()) {
-      held.stateid = undefined;
-      for (const { exclusive, ...range } of held.ranges) {
-        await this.#lockOnce(open, held, range, exclusive, reclaim);
+      // Unless it was locked again through another open file by now.
+      if (!isOfSameClient(held.stateid, open.stateid)) held.stateid = undefined;
+      for (const { exclusive, open: through, ...range } of held.ranges) {
+        if (through === open) await this.#lockOnce(open, held, range, exclusive, reclaim);
       }
     }
+  }
+
+  #known(open: OpenFile, owner: string): HeldLock {
+    const key = keyOf(open, owner);
+    let known = this.#held.get(key);
+    if (known === undefined) {
+      known = { lock: new HeldLock(owner), opens: new Set() };
+      this.#held.set(key, known);
+    }
+    known.opens.add(open);
+    open.locks.set(owner, known.lock);
+    return known.lock;
   }
 
   #lockOnce(
@@ -149,4 +179,13 @@ export class FileLocks {
       reclaim ? recovery : once,
     );
   }
+}
+
+/** Whether both are of one run of the server, and of what it has known of the client since. */
+function isOfSameClient(one: Stateid | undefined, other: Stateid): boolean {
+  return one?.other0 === other.other0 && one.other1 === other.other1;
+}
+
+function keyOf(open: OpenFile, owner: string): string {
+  return `${Buffer.from(open.handle).toString("latin1")} ${owner}`;
 }

@@ -165,6 +165,28 @@ test("nfs client: who may run a file and not read it can open it to run it", asy
   await client.closeFile(await client.open(user, made.handle, read));
 });
 
+test("nfs client: one owner's locks through two opens are one, also after a restart", async () => {
+  const one = await create("f");
+  const two = await client.open(root, one.handle, readWrite);
+  const { locks } = client;
+  assert.ok(await locks.lock(one, "owner", { start: 0, end: 10 }, true));
+  assert.ok(await locks.lock(two, "owner", { start: 5, end: 15 }, true));
+  await crash();
+  const other = await client.open(root, one.handle, readWrite);
+  const conflict = () => locks.testLock(other, "stranger", { start: 0, end: Infinity }, true);
+  const found = await conflict();
+  assert.ok(found !== undefined && found.start === 0, "reclaimed");
+  await locks.unlock(one, "owner", { start: 0, end: 12 });
+  assert.deepEqual(await conflict(), { start: 12, end: 15, exclusive: true });
+  await locks.unlock(one, "owner", { start: 0, end: Infinity });
+  assert.equal(await conflict(), undefined);
+  assert.ok(await locks.lock(two, "owner", { start: 0, end: 1 }, true));
+  await client.closeFile(one);
+  assert.ok(await locks.lock(two, "owner", { start: 3, end: 4 }, true));
+  await client.closeFile(two);
+  assert.equal(await conflict(), undefined);
+});
+
 test("nfs client: what is written and never committed is safe after a while", async () => {
   const clock = new FakeClock();
   const options = { dial, clock, random: new SystemRandom(), log: silentLog, owner: "test" };

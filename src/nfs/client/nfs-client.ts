@@ -219,9 +219,7 @@ export class NfsClient {
   }
 
   async closeFile(open: OpenFile): Promise<void> {
-    for (const lock of open.locks.values()) {
-      await this.locks.unlock(open, lock.owner, { start: 0, end: Infinity });
-    }
+    await this.locks.release(open);
     this.#open.delete(open);
     this.writes.forget(open);
     const closing = this.#session.compound(

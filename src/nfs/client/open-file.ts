@@ -29,6 +29,7 @@ export class OpenFile {
   writeFailure: Error | undefined;
   /** So much was written that it is being committed already. */
   isCommitting = false;
+  /** By owner; other opens of the file have the same ones. */
   readonly locks = new Map<string, HeldLock>();
 
   constructor(owner: string, credential: AuthSys, handle: FileHandle, access: number) {
@@ -49,12 +50,15 @@ export interface ConflictingLock extends LockRange {
   readonly exclusive: boolean;
 }
 
-/** The byte ranges that one lock owner has locked through an open file. */
+/**
+ * The byte ranges that one lock owner has locked in a file: one stateid, through whichever opens
+ * they were locked (RFC 8881 §8.2.1).
+ */
 export class HeldLock {
   readonly owner: string;
   /** Absent until the server has granted the first lock. */
   stateid: Stateid | undefined;
-  ranges: (LockRange & { readonly exclusive: boolean })[] = [];
+  ranges: (LockRange & { readonly exclusive: boolean; readonly open: OpenFile })[] = [];
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(owner: string) {
@@ -71,9 +75,9 @@ export class HeldLock {
     return result;
   }
 
-  add(range: LockRange, exclusive: boolean): void {
+  add(range: LockRange, exclusive: boolean, open: OpenFile): void {
     this.remove(range);
-    this.ranges.push({ ...range, exclusive });
+    this.ranges.push({ ...range, exclusive, open });
   }
 
   remove(range: LockRange): void {
