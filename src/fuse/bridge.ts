@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { constants as system } from "node:os";
 
-import type { Clock } from "../base/clock.ts";
+import { type Clock, sleep } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { NfsClient } from "../nfs/client/nfs-client.ts";
 import type { NewFileType } from "../nfs/client/names-client.ts";
@@ -25,7 +25,7 @@ import { DirectoryListings } from "./directory-listings.ts";
 import { RefusedWith } from "./errno.ts";
 import { FileOperations, type OpenedFile } from "./file-operations.ts";
 import { KernelView } from "./kernel-view.ts";
-import { backgroundRequests, requestPages, transferBytes } from "./limits.ts";
+import { backgroundRequests, finishMs, requestPages, transferBytes } from "./limits.ts";
 import { LockForwarding } from "./lock-forwarding.ts";
 import { type FuseNode, FuseNodes } from "./nodes.ts";
 import { PendingRequests } from "./pending-requests.ts";
@@ -69,6 +69,7 @@ const fileTypes: ReadonlyMap<number, NewFileType> = new Map([
 export class FuseBridge {
   readonly #client: NfsClient;
   readonly #device: FuseDevice;
+  readonly #clock: Clock;
   readonly #nodes: FuseNodes;
   readonly #view: KernelView;
   readonly #pending: PendingRequests;
@@ -81,6 +82,7 @@ export class FuseBridge {
   constructor({ client, root, device, clock, log }: BridgeOptions) {
     this.#client = client;
     this.#device = device;
+    this.#clock = clock;
     this.#nodes = new FuseNodes(root.handle);
     this.#view = new KernelView(this.#nodes, root.attributes, client, device, clock);
     this.#pending = new PendingRequests({
@@ -106,6 +108,12 @@ export class FuseBridge {
 
   serve(): void {
     this.#device.serve((request) => this.#take(request));
+  }
+
+  /** After the device has ended; as long as the server answers, and not for long. */
+  async finish(): Promise<void> {
+    if (!this.#client.isUp) return;
+    await Promise.race([this.#files.finish(), sleep(this.#clock, finishMs)]);
   }
 
   #take(request: FuseRequest): void {

@@ -353,6 +353,13 @@ export class FileOperations {
     await writes.commitFile(handle);
   }
 
+  /** The mount is gone: what was answered and not sent yet still goes out, and is committed. */
+  async finish(): Promise<void> {
+    const nodes = new Set(Array.from(this.#files.values(), ({ node }) => node));
+    const committing = Array.from(nodes, (node) => this.#commitNode(node, node.handle));
+    await Promise.allSettled(committing);
+  }
+
   async release(number: number): Promise<OpenFile> {
     const opened = this.get(number);
     const { open, node } = opened;

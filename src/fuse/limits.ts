@@ -41,6 +41,8 @@ export const missedNamesLimit = 1024;
 export const missedMs = 1000;
 /** Milliseconds after which it is asked whether the process that waits is still there. */
 export const abandonedCheckMs = 500;
+/** Milliseconds that the last writes may take when the mount is gone. */
+export const finishMs = 5000;
 /** Bytes of a directory that the server is asked for at once. */
 export const listingBytes = 128 * 1024;
 /** Bytes up to which a reply is copied behind its header. */

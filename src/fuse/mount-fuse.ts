@@ -36,7 +36,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   bridge.serve();
   raiseReadAhead(place, log);
   return {
-    ended: device.ended,
+    ended: device.ended.then(() => bridge.finish()),
     unmount: () => FuseDevice.unmount(directory, true),
   };
 }
