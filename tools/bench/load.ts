@@ -14,7 +14,7 @@ const sources = ["nfsbench.c", "nfs41.h", "stream.h"].map((name) =>
 const toolchain = path.resolve(import.meta.dirname, "../../.toolchain");
 
 export interface LoadLimits {
-  /** The directories of the run begin with this name; a new one each time starts afresh. */
+  /** The directories of the run begin with this name; a new one starts afresh. */
   readonly directory: string;
   /** Undefined: each file or block once. */
   readonly seconds: number | undefined;

@@ -67,7 +67,9 @@ export class Rounds {
     // TLS is measured beside the same server without it.
     const server = this.#servers[wanted.secure ? "mooring" : side];
     const load = { ...wanted, secure: wanted.secure === true && side === "mooring" };
-    const directory = `run${(this.#runs += 1)}`;
+    // A file is written over by the runs that come: new ones would fill the disk, or the memory.
+    const directory =
+      wanted.needs === "file" ? `file${wanted.fileBytes}` : `run${(this.#runs += 1)}`;
     const files =
       wanted.needs === "files"
         ? Math.ceil((filesPerSecond * seconds) / wanted.connections)
