@@ -21,7 +21,8 @@ export class ScaleProcess {
 
   ask(request: ScaleRequest): Promise<ScaleAnswer> {
     return new Promise((resolve, reject) => {
-      const ended = (): void => reject(new Error("the process of the file system ended"));
+      const ended = (code: number | null, signal: string | null): void =>
+        reject(new Error(`the process of the file system ended with ${code ?? signal}`));
       this.#child.once("exit", ended);
       this.#child.once("message", (answer: ScaleAnswer) => {
         this.#child.off("exit", ended);
