@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import type { ClientRecords } from "../nfs/server/state/client-records.ts";
 import type { Store } from "../store/store.ts";
 import { Table } from "../store/table.ts";
@@ -32,7 +34,12 @@ export class StoredClientRecords implements ClientRecords {
   }
 }
 
-/** Owners have any bytes, and may be longer than a key. */
+/** Owners have any bytes, and may be longer than a key: then their digest stands for them. */
 function recordId(fileSystem: string, owner: string): string {
-  return `${fileSystem}/${Buffer.from(owner, "latin1").toString("base64").slice(0, 400)}`;
+  const bytes = Buffer.from(owner, "latin1");
+  const text = bytes.toString("base64");
+  const isLong = text.length > longestOwner;
+  return `${fileSystem}/${isLong ? createHash("sha256").update(bytes).digest("hex") : text}`;
 }
+
+const longestOwner = 400;
