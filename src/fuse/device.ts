@@ -3,7 +3,7 @@ import { close, openSync, writeSync, writev, writevSync } from "node:fs";
 
 import type { Log } from "../base/log.ts";
 import { Notification, replyHeaderLength } from "../wire/fuse/protocol.ts";
-import { encodeInvalidation } from "../wire/fuse/reply.ts";
+import { encodeEntryInvalidation, encodeInvalidation } from "../wire/fuse/reply.ts";
 import { FuseRequest } from "../wire/fuse/request.ts";
 import { shortReplyBytes } from "./limits.ts";
 import { RequestBuffers } from "./request-buffers.ts";
@@ -105,14 +105,26 @@ export class FuseDevice {
    * read requests.
    */
   invalidate(nodeId: number): Promise<void> {
-    const payload = encodeInvalidation(nodeId, "all");
+    return this.#notify(Notification.invalidateInode, encodeInvalidation(nodeId, "all"));
+  }
+
+  /**
+   * Makes the kernel ask for a name again. It waits there until nobody changes the directory, whose
+   * change this process may have to answer: never synchronously either.
+   */
+  invalidateName(directoryId: number, name: string): Promise<void> {
+    const payload = encodeEntryInvalidation(directoryId, name);
+    return this.#notify(Notification.invalidateEntry, payload);
+  }
+
+  #notify(notification: number, payload: Buffer): Promise<void> {
     const header = Buffer.alloc(replyHeaderLength);
-    encodeHeader(header, 0, 0, Notification.invalidateInode, payload.length);
+    encodeHeader(header, 0, 0, notification, payload.length);
     this.#invalidating = this.#invalidating.then(
       () =>
         new Promise((resolve) => {
           if (this.#ended) return resolve();
-          // ENOENT: the kernel has nothing of the file.
+          // ENOENT: the kernel has nothing of it.
           writev(this.#descriptor, [header, payload], () => resolve());
         }),
     );

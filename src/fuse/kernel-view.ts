@@ -80,7 +80,9 @@ export class KernelView {
   async attributes(node: FuseNode, attributes: FileAttributes, begun: number): Promise<Buffer> {
     await this.meet(node, attributes, begun);
     node.told = attributes.change;
+    const wasOpenToAll = node.isOpenToAll;
     noteRights(node, attributes);
+    if (wasOpenToAll && !node.isOpenToAll) this.#forgetNames(node);
     return encodeAttributes(fuseAttributes(attributes), { seconds: validitySeconds });
   }
 
@@ -135,6 +137,15 @@ export class KernelView {
     await this.#dropPages(node);
     this.#device.invalidateAttributes(node.id);
     if (node.changesOpen === 0 && node.changesBegun === begun) node.version.show(change);
+  }
+
+  /** Not everybody may search the directory any more: its names are to be asked for by each. */
+  #forgetNames(directory: FuseNode): void {
+    for (const node of this.nodes.placedIn(directory)) {
+      const { name } = node.place!;
+      node.place = undefined;
+      void this.#device.invalidateName(directory.id, name);
+    }
   }
 
   async #dropPages(node: FuseNode): Promise<void> {

@@ -126,6 +126,13 @@ export class FuseNodes {
     this.#byHandle.delete(node.key);
   }
 
+  /** What the kernel may find in a directory without asking. */
+  *placedIn(directory: FuseNode): Generator<FuseNode> {
+    for (const node of this.#byId.values()) {
+      if (node.place !== undefined && keyOf(node.place.directory) === directory.key) yield node;
+    }
+  }
+
   #add(node: FuseNode): FuseNode {
     this.#byId.set(node.id, node);
     this.#byHandle.set(node.key, node);

@@ -379,3 +379,22 @@ for (const [what, { wanted, exitCode, says }] of Object.entries(refusals)) {
     assert.deepEqual([result.exitCode, result.stderr], [exitCode, `moor: ${says}\n`]);
   });
 }
+
+test("who may not search a directory any more doesn't find what was found in it before", async () => {
+  const script = `
+import os, sys, time
+directory = sys.argv[1]; inside = directory + "/f"
+os.mkdir(directory); os.chmod(directory, 0o755); open(inside, "w").close()
+def as_user(uid):
+    os.seteuid(0); os.setegid(0); os.setgroups([]); os.setegid(uid); os.seteuid(uid)
+as_user(1000); os.stat(inside)
+as_user(0); os.chmod(directory, 0o700)
+# Names are kept for a second.
+time.sleep(0.3)
+as_user(1000)
+try: os.stat(inside); print("found")
+except PermissionError: print("refused")
+as_user(0); os.stat(inside)
+`;
+  assert.equal((await python(script, openRoot.at("closed-later"))).trim(), "refused");
+});

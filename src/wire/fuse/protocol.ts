@@ -74,7 +74,7 @@ export const openToRun = 0x20;
 export const writeFromCache = 1 << 0;
 
 /** Codes of what the kernel is told unasked. */
-export const Notification = { invalidateInode: 2 } as const;
+export const Notification = { invalidateInode: 2, invalidateEntry: 3 } as const;
 
 /** Bits of SETATTR's valid. */
 export const SetAttribute = {

@@ -8,6 +8,7 @@ import {
   DirectoryReply,
   encodeAttributes,
   encodeEntry,
+  encodeEntryInvalidation,
   encodeInit,
   encodeLock,
   encodeOpen,
@@ -53,6 +54,11 @@ const entryBytes = [
 
 test("replies are laid out as the kernel reads them", () => {
   const cases: [string, Buffer, string][] = [
+    [
+      "fuse_notify_inval_entry_out",
+      encodeEntryInvalidation(7, "name"),
+      "0700000000000000 04000000 00000000 6e616d6500",
+    ],
     ["fuse_entry_out", encodeEntry(7, attributes, { seconds: 60 }), entryBytes],
     [
       "fuse_attr_out",

@@ -98,6 +98,15 @@ export function encodeInvalidation(nodeId: number, what: "attributes" | "all"): 
   return notification;
 }
 
+/** struct fuse_notify_inval_entry_out and the name, which has one byte a character. */
+export function encodeEntryInvalidation(directoryId: number, name: string): Buffer {
+  const notification = Buffer.alloc(16 + name.length + 1);
+  writeUint64(notification, directoryId, 0);
+  notification.writeUInt32LE(name.length, 8);
+  notification.write(name, 16, "latin1");
+  return notification;
+}
+
 /** struct fuse_open_out. */
 export function encodeOpen(handle: number, flags = 0): Buffer {
   const reply = Buffer.alloc(16);
