@@ -15,7 +15,12 @@ import { type Population, populate } from "./scale-population.ts";
 
 /** What the owner asks for; each is answered with one `ScaleAnswer`. */
 export type ScaleRequest =
-  | { readonly kind: "populate"; readonly population: Population }
+  | {
+      readonly kind: "populate";
+      readonly population: Population;
+      /** Memory is of interest; to look at it all garbage has to go, which takes its time. */
+      readonly isWeighed: boolean;
+    }
   | { readonly kind: "measure"; readonly name: string; readonly seconds: number }
   | { readonly kind: "close" };
 
@@ -61,7 +66,7 @@ async function answer(request: ScaleRequest): Promise<void> {
   // The pause that the last operation made is seen by the turn after it.
   await new Promise((resolve) => setTimeout(resolve, 20));
   delay.disable();
-  globalThis.gc?.();
+  if (request.kind !== "populate" || request.isWeighed) globalThis.gc?.();
   const answered: ScaleAnswer = {
     operations,
     seconds,

@@ -66,10 +66,10 @@ async function fill(
   const add = async (name: string, from: number, to: number): Promise<void> => {
     signal.throwIfAborted();
     const population = { directory: name, from, to, bytes: options.bytes };
-    stage.push(await process.ask({ kind: "populate", population }));
     made += to - from;
-    const isLast = made === total(process.sizes);
-    if (!isLast && made % stageFiles > 0) return;
+    const isReported = made === total(process.sizes) || made % stageFiles === 0;
+    stage.push(await process.ask({ kind: "populate", population, isWeighed: isReported }));
+    if (!isReported) return;
     report(options, { files: made, ...stageOf(stage) });
     stage = [];
   };
