@@ -33,7 +33,7 @@ function* checkFiles(data: Data, found: Survey, wasClosed: boolean): Generator<P
     if (found.unreadable.has(file)) continue;
     const node = found.nodes.get(file);
     if (!wasClosed && (node === undefined || node.isInline)) continue;
-    const whose = notAFile(node) ?? (node?.isInline ? "has its own with it" : undefined);
+    const whose = hasNoneApart(node);
     if (whose === undefined) continue;
     yield problem(`contents of inode ${file}, which ${whose}`, (repair) =>
       repair.removeContents(file),
@@ -44,6 +44,11 @@ function* checkFiles(data: Data, found: Survey, wasClosed: boolean): Generator<P
 function notAFile(node: Node | undefined): string | undefined {
   if (node === undefined) return "does not exist";
   return node.type === "file" ? undefined : `is a ${node.type}`;
+}
+
+/** Why there can't be contents outside of the store. */
+function hasNoneApart(node: Node | undefined): string | undefined {
+  return notAFile(node) ?? (node?.isInline ? "has its own with it" : undefined);
 }
 
 function* checkInline(reader: Reader, found: Survey): Generator<Problem> {
@@ -75,7 +80,7 @@ function* checkRedo(
   for (const { file, offset, bytes } of storedPieces(reader)) {
     if (found.unreadable.has(file)) continue;
     const node = found.nodes.get(file);
-    const whose = notAFile(node) ?? (node?.isInline ? "has its own with it" : undefined);
+    const whose = hasNoneApart(node);
     const end = offset + bytes.length;
     if (whose === undefined && end <= node!.length) {
       redone.set(file, Math.max(redone.get(file) ?? 0, end));

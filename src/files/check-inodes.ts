@@ -15,7 +15,7 @@ import {
 } from "./keys.ts";
 import { fileSizeLimit } from "./limits.ts";
 import { Meter } from "./meter.ts";
-import { type Node, unmetered } from "./node.ts";
+import { type Node, storageClasses, unmetered } from "./node.ts";
 import { type Problem, problem } from "./problems.ts";
 import type { Holding, Survey } from "./survey.ts";
 
@@ -151,7 +151,7 @@ function* checkNumbers(reader: Reader, found: Survey): Generator<Problem> {
   }
   const counted = Meter.read(reader).bytes;
   const { bytes } = meter;
-  for (const storageClass of ["standard", "infrequentAccess", "archive"] as const) {
+  for (const storageClass of storageClasses) {
     if (counted[storageClass] === bytes[storageClass] || !Number.isFinite(bytes.total)) continue;
     const text = `the metered size is ${counted[storageClass]} in ${storageClass}`;
     // Every repair ends with the sum of what it leaves.

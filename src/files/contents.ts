@@ -83,11 +83,9 @@ export class Contents {
     stable: boolean,
   ): number | Failure | Promise<number | Failure> {
     if (node.removed) return ESTALE;
-    if (node.isInline) {
-      if (this.#inline.fits(offset + bytes.length)) {
-        this.#inline.write(node, offset, bytes);
-        return bytes.length;
-      }
+    if (node.isInline && this.#inline.fits(offset + bytes.length)) {
+      this.#inline.write(node, offset, bytes);
+      return bytes.length;
     }
     if (!this.#mayChange(node)) {
       // A copy also of a Buffer, whose own `slice` makes none: the caller reuses its bytes.

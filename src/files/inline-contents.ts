@@ -56,11 +56,9 @@ export class InlineContents {
 
   /** The file has contents of its own now, which a flush has yet to make durable. */
   spill(writer: Writer, node: Node, contents: Uint8Array): void {
+    InlineContents.remove(writer, node);
     node.isInline = false;
-    node.unsavedContents = undefined;
     node.solidLength = node.length;
-    if (node.hasInlineStored) writer.remove(inlineKey(node.number));
-    node.hasInlineStored = false;
     if (contents.length === 0) return;
     node.redo = new Redo(node.number);
     node.redo.has(0, contents.length);

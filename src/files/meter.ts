@@ -2,9 +2,7 @@
 import type { Reader, Writer } from "../store/store.ts";
 import type { MeteredBytes, StorageClass } from "./file-system.ts";
 import { decodeNumbers, encodeNumbers, meteredKey } from "./keys.ts";
-import type { Metered } from "./node.ts";
-
-const classes: readonly StorageClass[] = ["standard", "infrequentAccess", "archive"];
+import { type Metered, storageClasses } from "./node.ts";
 
 export class Meter {
   readonly #bytes: Record<StorageClass, number> = { standard: 0, infrequentAccess: 0, archive: 0 };
@@ -13,7 +11,7 @@ export class Meter {
   static read(reader: Reader): Meter {
     const meter = new Meter();
     const stored = decodeNumbers(reader.get(meteredKey) ?? new Uint8Array(0));
-    for (const [index, storageClass] of classes.entries()) {
+    for (const [index, storageClass] of storageClasses.entries()) {
       meter.#bytes[storageClass] = stored[index] ?? 0;
     }
     return meter;
@@ -33,7 +31,10 @@ export class Meter {
   }
 
   save(writer: Writer): void {
-    writer.put(meteredKey, encodeNumbers(classes.map((storageClass) => this.#bytes[storageClass])));
+    writer.put(
+      meteredKey,
+      encodeNumbers(storageClasses.map((storageClass) => this.#bytes[storageClass])),
+    );
   }
 
   get bytes(): MeteredBytes {

@@ -10,7 +10,7 @@ const metadataBytes = 2048;
 const blockBytes = 4096;
 /** The second byte of a record: whether it is inline, and above that its storage class. */
 const inlineFlag = 1;
-const storageClasses: readonly StorageClass[] = ["standard", "infrequentAccess", "archive"];
+export const storageClasses: readonly StorageClass[] = ["standard", "infrequentAccess", "archive"];
 
 /** An inode in memory: what `Inode` shows, and what only the file system itself needs. */
 export class Node implements Inode {
