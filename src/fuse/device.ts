@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { close, openSync, writeSync, writev, writevSync } from "node:fs";
 
+import type { BusyPoll } from "../base/busy-poll.ts";
 import type { Log } from "../base/log.ts";
 import { Notification, replyHeaderLength } from "../wire/fuse/protocol.ts";
 import { encodeEntryInvalidation, encodeInvalidation } from "../wire/fuse/reply.ts";
@@ -9,10 +10,18 @@ import { shortReplyBytes } from "./limits.ts";
 import { RequestBuffers } from "./request-buffers.ts";
 import { readRequests, type RequestSource } from "./request-source.ts";
 
+export interface FuseDeviceOptions {
+  readonly source: string;
+  readonly readOnly: boolean;
+  readonly log: Log;
+  readonly busyPoll: BusyPoll;
+}
+
 /** The kernel's side of a mount: its requests come in, replies go out. */
 export class FuseDevice {
   readonly #descriptor: number;
   readonly #log: Log;
+  readonly #busyPoll: BusyPoll;
   readonly #buffers = new RequestBuffers();
   /** A reply that is short enough is put together here. */
   readonly #message = Buffer.allocUnsafeSlow(shortReplyBytes);
@@ -22,20 +31,17 @@ export class FuseDevice {
   readonly ended: Promise<void>;
   #resolveEnded: () => void = () => {};
 
-  private constructor(descriptor: number, log: Log) {
+  private constructor(descriptor: number, { log, busyPoll }: FuseDeviceOptions) {
     this.#descriptor = descriptor;
     this.#log = log;
+    this.#busyPoll = busyPoll;
     this.ended = new Promise((resolve) => {
       this.#resolveEnded = resolve;
     });
   }
 
   /** Mounts on an existing directory; needs root. Throws with what mount(8) said. */
-  static async mount(
-    directory: string,
-    options: { readonly source: string; readonly readOnly: boolean },
-    log: Log,
-  ): Promise<FuseDevice> {
+  static async mount(directory: string, options: FuseDeviceOptions): Promise<FuseDevice> {
     const descriptor = openSync("/dev/fuse", "r+");
     const mode = options.readOnly ? "ro" : "rw";
     const settings = `fd=3,rootmode=40000,user_id=0,group_id=0,allow_other,${mode}`;
@@ -46,7 +52,7 @@ export class FuseDevice {
       close(descriptor);
       throw error;
     }
-    return new FuseDevice(descriptor, log);
+    return new FuseDevice(descriptor, options);
   }
 
   /**
@@ -73,6 +79,7 @@ export class FuseDevice {
   /** `error` is a positive errno, 0 for success. */
   reply(request: FuseRequest, error: number, payload: Uint8Array = nothing): void {
     this.#write(request.uniqueLow, request.uniqueHigh, -error, payload);
+    this.#busyPoll.worked();
   }
 
   #write(uniqueLow: number, uniqueHigh: number, error: number, payload: Uint8Array): void {

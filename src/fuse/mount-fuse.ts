@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs";
 import { realpath } from "node:fs/promises";
 
+import type { BusyPoll } from "../base/busy-poll.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { NfsClient } from "../nfs/client/nfs-client.ts";
@@ -18,6 +19,8 @@ export interface FuseMountOptions {
   readonly readOnly: boolean;
   readonly clock: Clock;
   readonly log: Log;
+  /** Shared with the client: a request of the kernel waits for the server. */
+  readonly busyPoll: BusyPoll;
 }
 
 export interface FuseMount {
@@ -31,7 +34,7 @@ export async function mountFuse(options: FuseMountOptions): Promise<FuseMount> {
   const { directory, log } = options;
   // As the kernel will have it; asked afterwards, this very process would have to answer.
   const place = await realpath(directory);
-  const device = await FuseDevice.mount(directory, options, log);
+  const device = await FuseDevice.mount(directory, options);
   const bridge = new FuseBridge({ ...options, device });
   bridge.serve();
   raiseReadAhead(place, log);

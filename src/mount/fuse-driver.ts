@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { posix } from "node:path";
 
+import { BusyPoll } from "../base/busy-poll.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import { type Random, randomHex } from "../base/random.ts";
@@ -35,11 +36,13 @@ export class FuseDriver implements MountDriver {
   }
 
   async mount(request: MountRequest): Promise<MountedDirectory> {
+    const busyPoll = new BusyPoll();
     const client = new NfsClient({
       dial: (signal, target) => connectTo(request, signal, target),
       clock: this.#clock,
       random: this.#random,
       log: this.#log,
+      busyPoll,
       owner: `mooring ${hostname()} ${randomHex(this.#random, 16)}`,
     });
     const found = await this.#connect(client, request);
@@ -51,6 +54,7 @@ export class FuseDriver implements MountDriver {
       readOnly: request.readOnly,
       clock: this.#clock,
       log: this.#log,
+      busyPoll,
     });
     const ended = mounted.ended.then(() => client.disconnect(goodbyeMs));
     return { ended, unmount: () => mounted.unmount() };

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 
+import { BusyPoll } from "../../src/base/busy-poll.ts";
 import { SystemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { SystemRandom } from "../../src/base/random.ts";
@@ -28,6 +29,7 @@ export async function makeEntries(
     clock: new SystemClock(),
     random: new SystemRandom(),
     log: silentLog,
+    busyPoll: new BusyPoll(),
     owner: "many entries",
   });
   try {

@@ -1,6 +1,7 @@
 import net from "node:net";
 import type { Duplex } from "node:stream";
 
+import { BusyPoll } from "../../src/base/busy-poll.ts";
 import { SystemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { SystemRandom } from "../../src/base/random.ts";
@@ -22,6 +23,7 @@ export function nfsClient(dial: () => Promise<Duplex>): NfsClient {
     clock: new SystemClock(),
     random: new SystemRandom(),
     log: silentLog,
+    busyPoll: new BusyPoll(),
     owner: `test ${process.pid} ${lastOwner}`,
   });
 }

@@ -1,7 +1,14 @@
 // The operations of a compound as the client writes them, and their results as it reads them
 // (RFC 8881 §18).
-import { Operation, operationNames } from "../../wire/nfs4/operations.ts";
+import {
+  nfsProgram,
+  nfsVersion,
+  Operation,
+  operationNames,
+  Procedure,
+} from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
+import { type AuthSys, encodeCall } from "../../wire/rpc/message.ts";
 import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { encodeBitmap, fileAttributesBitmap } from "../../wire/nfs4/attributes.ts";
@@ -9,6 +16,30 @@ import { NfsError } from "./nfs-error.ts";
 import type { OutgoingRecords } from "./outgoing-records.ts";
 
 export type FileHandle = Uint8Array;
+
+/** A whole call: no tag, minor version 1, and the operations that `encode` writes. */
+export function encodeCompoundCall(
+  records: OutgoingRecords,
+  xid: number,
+  credential: AuthSys,
+  encode: (compound: CompoundWriter) => void,
+): void {
+  const { xdr } = records;
+  encodeCall(xdr, {
+    xid,
+    program: nfsProgram,
+    programVersion: nfsVersion,
+    procedure: Procedure.compound,
+    credential,
+  });
+  xdr.uint32(0);
+  xdr.uint32(1);
+  const countAt = xdr.length;
+  xdr.uint32(0);
+  const compound = new CompoundWriter(records);
+  encode(compound);
+  xdr.patchUint32(countAt, compound.count);
+}
 
 /** Writes operations one after the other and counts them. */
 export class CompoundWriter {

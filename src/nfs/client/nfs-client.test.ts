@@ -3,6 +3,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 
+import { BusyPoll } from "../../base/busy-poll.ts";
 import { FakeClock } from "../../base/fake-clock.ts";
 import { SystemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
@@ -39,6 +40,7 @@ beforeEach(async () => {
     clock: new SystemClock(),
     random: new SystemRandom(),
     log: silentLog,
+    busyPoll: new BusyPoll(),
     owner: "test",
   });
 });
@@ -189,8 +191,14 @@ test("nfs client: one owner's locks through two opens are one, also after a rest
 
 test("nfs client: what is written and never committed is safe after a while", async () => {
   const clock = new FakeClock();
-  const options = { dial, clock, random: new SystemRandom(), log: silentLog, owner: "test" };
-  const patient = new NfsClient(options);
+  const patient = new NfsClient({
+    dial,
+    clock,
+    random: new SystemRandom(),
+    log: silentLog,
+    busyPoll: new BusyPoll(),
+    owner: "test",
+  });
   const { handle } = await patient.connect(root, "/");
   const { open } = await patient.createFile(root, handle, "f", how);
   let released = 0;

@@ -1,22 +1,16 @@
 import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 
+import type { BusyPoll } from "../../base/busy-poll.ts";
 import { type Clock, sleep, type Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
-import {
-  ExchangeFlag,
-  nfsProgram,
-  nfsVersion,
-  Operation,
-  opaqueLimit,
-  Procedure,
-} from "../../wire/nfs4/operations.ts";
+import { ExchangeFlag, Operation, opaqueLimit } from "../../wire/nfs4/operations.ts";
 import { Status } from "../../wire/nfs4/status.ts";
-import { type AuthSys, encodeCall } from "../../wire/rpc/message.ts";
+import type { AuthSys } from "../../wire/rpc/message.ts";
 import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import { CompoundReader, CompoundWriter } from "./compound.ts";
+import { CompoundReader, type CompoundWriter, encodeCompoundCall } from "./compound.ts";
 import {
   delayFirstMs,
   delayLimitMs,
@@ -40,6 +34,7 @@ export interface SessionClientOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly busyPoll: BusyPoll;
   /** co_ownerid: the same for the life of the mount, different from all other clients'. */
   readonly owner: string;
   /** The server forgot the client: take opens and locks again, with requests marked urgent. */
@@ -217,18 +212,15 @@ export class SessionClient {
     const session = this.#session!;
     const slot = this.#slots[request.slot]!;
     this.#transport!.send((records) => {
-      const { xdr } = records;
-      encodeHeader(xdr, request.xid, request.credential);
-      const countAt = xdr.length - 4;
-      const compound = new CompoundWriter(records);
-      const sequence = compound.operation(Operation.SEQUENCE);
-      sequence.fixedOpaque(session.id);
-      sequence.uint32(slot.sequence);
-      sequence.uint32(request.slot);
-      sequence.uint32(this.#slots.length - 1);
-      sequence.boolean(request.once);
-      request.encode(compound);
-      xdr.patchUint32(countAt, compound.count);
+      encodeCompoundCall(records, request.xid, request.credential, (compound) => {
+        const sequence = compound.operation(Operation.SEQUENCE);
+        sequence.fixedOpaque(session.id);
+        sequence.uint32(slot.sequence);
+        sequence.uint32(request.slot);
+        sequence.uint32(this.#slots.length - 1);
+        sequence.boolean(request.once);
+        request.encode(compound);
+      });
     });
   }
 
@@ -393,6 +385,7 @@ export class SessionClient {
   async #dial(): Promise<void> {
     const transport: Transport = new Transport({
       reply: (xid, reader, accepted) => this.#reply(xid, reader, accepted),
+      sent: () => this.#options.busyPoll.worked(),
       lost: (error) => this.#lost(transport, error),
     });
     const stream = await this.#options.dial(this.#dialling.signal, transport.target);
@@ -503,12 +496,7 @@ export class SessionClient {
       };
       this.#awaited.set(request.xid, request);
       this.#transport.send((records) => {
-        const { xdr } = records;
-        encodeHeader(xdr, request.xid, request.credential);
-        const countAt = xdr.length - 4;
-        const compound = new CompoundWriter(records);
-        encode(compound);
-        xdr.patchUint32(countAt, compound.count);
+        encodeCompoundCall(records, request.xid, request.credential, encode);
       });
     });
   }
@@ -534,19 +522,6 @@ export class SessionClient {
       this.#options.log.debug({ error: String(error) }, "the lease could not be renewed");
     });
   }
-}
-
-function encodeHeader(xdr: XdrWriter, xid: number, credential: AuthSys): void {
-  encodeCall(xdr, {
-    xid,
-    program: nfsProgram,
-    programVersion: nfsVersion,
-    procedure: Procedure.compound,
-    credential,
-  });
-  xdr.uint32(0);
-  xdr.uint32(1);
-  xdr.uint32(0);
 }
 
 function encodeChannel(xdr: XdrWriter, slots: number): void {

@@ -10,6 +10,8 @@ import { OutgoingRecords } from "./outgoing-records.ts";
 export interface TransportEvents {
   /** A reply; the reader stands at its results and is valid during the call. */
   reply(xid: number, reader: XdrReader, accepted: boolean): void;
+  /** What waited to go out was given to the connection. */
+  sent(): void;
   /** Nothing more will come. Called once. */
   lost(error: Error): void;
 }
@@ -77,6 +79,7 @@ export class Transport {
     if (pieces.length > 1) stream.cork();
     for (const piece of pieces) stream.write(piece);
     if (pieces.length > 1) stream.uncork();
+    this.#events.sent();
   }
 
   #takeReplies(): void {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 
+import type { BusyPoll } from "../../base/busy-poll.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts";
@@ -35,6 +36,7 @@ export interface ConnectionContext {
   readonly bootVerifier: Uint8Array;
   readonly clock: Clock;
   readonly log: Log;
+  readonly busyPoll: BusyPoll;
 }
 
 const lastFragment = 0x8000_0000;
@@ -67,7 +69,7 @@ export class Connection {
   private constructor(socket: Socket, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
-    this.#output = new ReplyOutput(socket, () => this.#goOn());
+    this.#output = new ReplyOutput(socket, context.busyPoll, () => this.#goOn());
   }
 
   #receive(chunk: Buffer): void {

@@ -2,6 +2,7 @@ import { constants } from "node:crypto";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
 
+import { BusyPoll } from "../../base/busy-poll.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
@@ -35,6 +36,7 @@ export class NfsServer {
   readonly #states = new Map<string, FileSystemState>();
   readonly #instance: number;
   readonly #bootVerifier: Uint8Array;
+  readonly #busyPoll = new BusyPoll();
   readonly #secureContext: tls.SecureContext | undefined;
   #held = 0;
   #sweep: Timer | undefined;
@@ -191,8 +193,9 @@ export class NfsServer {
     }
     const state = this.#stateOf(grant.fileSystem);
     const bootVerifier = this.#bootVerifier;
+    const busyPoll = this.#busyPoll;
     const peer = facts.remoteAddress;
-    return { grant, state, peer, bootVerifier, clock, log };
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll };
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

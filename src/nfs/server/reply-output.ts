@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 
+import type { BusyPoll } from "../../base/busy-poll.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { outputLimit, spareWriterLimit } from "./limits.ts";
 import { descriptorOf } from "./own-buffer.ts";
@@ -18,6 +19,7 @@ const securePiece = 128 * 1024;
 export class ReplyOutput {
   readonly #socket: Socket;
   readonly #descriptor: number | undefined;
+  readonly #busyPoll: BusyPoll;
   readonly #progressed: () => void;
   #writer = new XdrWriter(outputCapacity);
   /** What the stream takes from. */
@@ -27,9 +29,10 @@ export class ReplyOutput {
   #spare: XdrWriter | undefined;
 
   /** `progressed` is called when something that had to wait has got out. */
-  constructor(socket: Socket, progressed: () => void) {
+  constructor(socket: Socket, busyPoll: BusyPoll, progressed: () => void) {
     this.#socket = socket;
     this.#descriptor = descriptorOf(socket);
+    this.#busyPoll = busyPoll;
     this.#progressed = progressed;
   }
 
@@ -54,6 +57,7 @@ export class ReplyOutput {
     const writer = this.#writer;
     if (this.#sending !== undefined || writer.length === 0) return;
     const sent = this.#sendNow(writer);
+    this.#busyPoll.worked();
     if (sent === writer.length || !this.#socket.writable) {
       writer.length = 0;
       return;

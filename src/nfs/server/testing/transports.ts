@@ -3,6 +3,7 @@
 import net, { type Server, type Socket } from "node:net";
 import tls from "node:tls";
 
+import { BusyPoll } from "../../../base/busy-poll.ts";
 import { FakeClock } from "../../../base/fake-clock.ts";
 import { silentLog } from "../../../base/log.ts";
 import type { FileSystem } from "../../../files/file-system.ts";
@@ -106,7 +107,9 @@ export class TransportServer implements AsyncDisposable {
     };
     const clock = new FakeClock();
     const bootVerifier = Buffer.alloc(8);
-    return { grant, state: this.#state, peer: "127.0.0.1", bootVerifier, clock, log: silentLog };
+    const busyPoll = new BusyPoll();
+    const [state, peer, log] = [this.#state, "127.0.0.1", silentLog];
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll };
   }
 
   /** The file system, with its reads counted and its durability held back. */
