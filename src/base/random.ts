@@ -3,6 +3,8 @@ import { randomFillSync } from "node:crypto";
 /** Randomness is handed in, so that a test can replay a failure from its seed. */
 export interface Random {
   bytes(length: number): Uint8Array;
+  /** A whole number from 0 to 2^32 - 1. */
+  uint32(): number;
 }
 
 export function randomHex(random: Random, digits: number): string {
@@ -34,15 +36,33 @@ export class SystemRandom implements Random {
 
   bytes(length: number): Uint8Array {
     if (length > pooledBytes / 16) return randomFillSync(new Uint8Array(length));
+    const at = this.#take(length);
+    const bytes = this.#pool.slice(at, at + length);
+    // What was given out is not to be found here again.
+    this.#pool.fill(0, at, at + length);
+    return bytes;
+  }
+
+  uint32(): number {
+    const at = this.#take(4);
+    const pool = this.#pool;
+    let value = 0;
+    for (let index = at; index < at + 4; index += 1) {
+      value = value * 0x100 + pool[index]!;
+      pool[index] = 0;
+    }
+    return value;
+  }
+
+  /** Where in the pool `length` fresh bytes are. */
+  #take(length: number): number {
     if (this.#used + length > pooledBytes) {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
-    const bytes = this.#pool.slice(this.#used, this.#used + length);
-    // What was given out is not to be found here again.
-    this.#pool.fill(0, this.#used, this.#used + length);
+    const at = this.#used;
     this.#used += length;
-    return bytes;
+    return at;
   }
 }
 
@@ -60,9 +80,13 @@ export class SeededRandom implements Random {
     return Uint8Array.from({ length }, () => this.#next() & 0xff);
   }
 
+  uint32(): number {
+    return this.#next() >>> 0;
+  }
+
   /** A whole number from 0 to `bound` - 1. */
   below(bound: number): number {
-    return (this.#next() >>> 0) % bound;
+    return this.uint32() % bound;
   }
 
   #next(): number {

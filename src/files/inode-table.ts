@@ -86,9 +86,8 @@ export class InodeTable {
       writer.put(numbersKey, encodeNumber(this.#reservedTo));
       this.#reservedAt = this.#store.applied + 1;
     }
-    const generation = this.#random.bytes(8);
-    const view = new DataView(generation.buffer, generation.byteOffset, 8);
-    const node = new Node(this.#nextNumber, type, view.getUint32(0), view.getUint32(4));
+    const random = this.#random;
+    const node = new Node(this.#nextNumber, type, random.uint32(), random.uint32());
     this.#nextNumber += 1;
     node.isInline = type === "file";
     // A number that a crash lets give again must not find contents.

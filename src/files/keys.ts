@@ -81,11 +81,13 @@ export function decodeInodeKey(key: ByteString): FileKey {
   return numberIn(key, 1);
 }
 
-export function encodeEntry(child: FileKey, cookie: number): Buffer {
-  const value = Buffer.allocUnsafe(16);
-  writeUint64(value, 0, child);
-  writeUint64(value, 8, cookie);
-  return value;
+const encodedEntry = new Uint8Array(16);
+
+/** Valid until the next call: a store copies what it is given. */
+export function encodeEntry(child: FileKey, cookie: number): Uint8Array {
+  writeUint64(encodedEntry, 0, child);
+  writeUint64(encodedEntry, 8, cookie);
+  return encodedEntry;
 }
 
 export function decodeEntry(value: Uint8Array): { child: FileKey; cookie: number } {
@@ -114,10 +116,9 @@ export function decodeNumber(bytes: Uint8Array): number {
   return readUint64(bytes, 0);
 }
 
-export function encodeNumbers(values: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(values.length * 8);
-  for (const [index, value] of values.entries()) writeUint64(bytes, index * 8, value);
-  return bytes;
+/** Into `bytes`, eight for each. */
+export function writeNumber(bytes: Uint8Array, index: number, value: number): void {
+  writeUint64(bytes, index * 8, value);
 }
 
 export function decodeNumbers(bytes: Uint8Array): number[] {

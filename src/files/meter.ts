@@ -1,10 +1,11 @@
 // The metered size of a file system, by storage class, kept with every change (facts §2.8).
 import type { Reader, Writer } from "../store/store.ts";
 import type { MeteredBytes, StorageClass } from "./file-system.ts";
-import { decodeNumbers, encodeNumbers, meteredKey } from "./keys.ts";
+import { decodeNumbers, meteredKey, writeNumber } from "./keys.ts";
 import { type Metered, storageClasses } from "./node.ts";
 
 export class Meter {
+  readonly #stored = new Uint8Array(storageClasses.length * 8);
   readonly #bytes: Record<StorageClass, number> = { standard: 0, infrequentAccess: 0, archive: 0 };
 
   /** What is stored; nothing in a new file system. */
@@ -31,10 +32,10 @@ export class Meter {
   }
 
   save(writer: Writer): void {
-    writer.put(
-      meteredKey,
-      encodeNumbers(storageClasses.map((storageClass) => this.#bytes[storageClass])),
-    );
+    for (let index = 0; index < storageClasses.length; index += 1) {
+      writeNumber(this.#stored, index, this.#bytes[storageClasses[index]!]);
+    }
+    writer.put(meteredKey, this.#stored);
   }
 
   get bytes(): MeteredBytes {

@@ -128,9 +128,12 @@ export function entrySize(nameLength: number): number {
   return nameLength + 32;
 }
 
-export function encodeNode(node: Node): Buffer {
-  const record = Buffer.alloc(recordLength);
-  const view = new DataView(record.buffer, record.byteOffset, recordLength);
+const encoded = Buffer.allocUnsafeSlow(recordLength);
+const encodedView = new DataView(encoded.buffer, encoded.byteOffset, recordLength);
+
+/** The record, valid until the next call: a store copies what it is given. */
+export function encodeNode(node: Node): Uint8Array {
+  const view = encodedView;
   view.setUint8(0, types.indexOf(node.type));
   view.setUint8(1, (storageClasses.indexOf(node.storageClass) << 1) | Number(node.isInline));
   view.setUint16(2, node.mode);
@@ -151,7 +154,7 @@ export function encodeNode(node: Node): Buffer {
   encodeTime(view, 96, node.changeTime);
   encodeTime(view, 108, node.birthTime);
   view.setFloat64(120, hasSolidLength(node) ? node.length - node.solidLength : 0);
-  return record;
+  return encoded;
 }
 
 function encodeTime(view: DataView, at: number, time: Timestamp): void {
