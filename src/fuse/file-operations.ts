@@ -182,29 +182,33 @@ export class FileOperations {
     const offset = request.uint64(8);
     const length = request.uint32(16);
     node.hasPages = true;
-    if (node.writes?.overlaps(offset, length)) {
-      node.writes.settle().then(
-        () => this.#readNow(request, open, node, offset, length),
-        (error: unknown) => this.#pending.fail(request, error),
-      );
-    } else {
-      this.#readNow(request, open, node, offset, length);
-    }
+    if (node.writes?.overlaps(offset, length)) this.#readSettled(request, open, node);
+    else this.#readNow(request, open, node);
   }
 
-  #readNow(
-    request: FuseRequest,
-    open: OpenFile,
-    node: FuseNode,
-    offset: number,
-    length: number,
-  ): void {
+  #readSettled(request: FuseRequest, open: OpenFile, node: FuseNode): void {
+    node.writes!.settle().then(
+      () => this.#readNow(request, open, node),
+      (error: unknown) => this.#pending.fail(request, error),
+    );
+  }
+
+  #readNow(request: FuseRequest, open: OpenFile, node: FuseNode): void {
+    const offset = request.uint64(8);
+    const length = request.uint32(16);
+    // What is written behind the place that is read makes the file longer than the server knows.
+    const mayGrow = node.writes?.isEmpty === false;
     node.readBegins();
     const fail = (error: unknown): void => {
       node.readEnds();
       this.#pending.fail(request, error);
     };
     const take = (bytes: Uint8Array, isEnd: boolean): void => {
+      if (mayGrow && bytes.length < length) {
+        node.readEnds();
+        this.#readSettled(request, open, node);
+        return;
+      }
       if (bytes.length < length && !isEnd && bytes.length > 0) {
         // A server that gives less at a time.
         const first = Uint8Array.prototype.slice.call(bytes);
@@ -242,6 +246,8 @@ export class FileOperations {
     throwFailure(open);
     const offset = request.uint64(8);
     const length = request.uint32(16);
+    // Known at once, though the server would only refuse it when it goes out.
+    if (offset + length > this.#client.fileSizeLimit) throw new RefusedWith(errno.EFBIG);
     const isFromCache = (request.uint32(20) & writeFromCache) !== 0;
     // What a mapping wrote stands where it was written.
     const flags = isFromCache ? 0 : request.uint32(32);

@@ -164,6 +164,7 @@ print("name", refused(open, "x" * 256, "w"))
 print("attribute", refused(os.setxattr, "file", "user.x", b"x"), refused(os.getxattr, "file", "user.x"))
 print("size", refused(os.truncate, "file", 52_673_613_135_873))
 descriptor = os.open("file", os.O_RDWR)
+print("place", refused(os.pwrite, descriptor, b"x", 52_673_613_135_872))
 print("allocate", refused(system_call, "fallocate", descriptor, 0, ctypes.c_long(0), ctypes.c_long(10)))
 print("exchange", refused(system_call, "renameat2", -100, b"file", -100, b"long", 2))
 `);
@@ -174,6 +175,7 @@ print("exchange", refused(system_call, "renameat2", -100, b"file", -100, b"long"
     "name ENAMETOOLONG",
     "attribute ENOTSUP ENOTSUP",
     "size EFBIG",
+    "place EFBIG",
     "allocate ENOTSUP",
     "exchange EINVAL",
   ]);

@@ -1,8 +1,11 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import {
   decodeFileAttributes,
+  decodeFileSizeLimit,
+  encodeBitmap,
   encodeSettable,
   type FileAttributes,
+  fileSizeLimitBitmap,
 } from "../../wire/nfs4/attributes.ts";
 import {
   Access,
@@ -54,6 +57,8 @@ export class NfsClient {
   #lastOwner = 0;
   readonly writes: FileWrites;
   readonly locks: FileLocks;
+  /** Bytes that a file can have; known when connected. */
+  fileSizeLimit = Infinity;
 
   constructor(options: NfsClientOptions) {
     this.#clock = options.clock;
@@ -85,11 +90,14 @@ export class NfsClient {
         compound.operation(Operation.PUTROOTFH);
         for (const name of names) compound.lookup(name);
         encodeHandleAndAttributes(compound);
+        encodeBitmap(compound.operation(Operation.GETATTR), fileSizeLimitBitmap);
       },
       (results) => {
         results.expect(Operation.PUTROOTFH);
         for (const _ of names) results.expect(Operation.LOOKUP);
-        return decodeFile(results);
+        const file = decodeFile(results);
+        this.fileSizeLimit = decodeFileSizeLimit(results.expect(Operation.GETATTR));
+        return file;
       },
     );
   }

@@ -223,6 +223,8 @@ export const fileAttributesBitmap: Bitmap = bitmapOf([
 
 /** The request that `decodeChange` reads the answer of. */
 export const changeBitmap: Bitmap = bitmapOf([Attribute.change]);
+/** The request that `decodeFileSizeLimit` reads the answer of. */
+export const fileSizeLimitBitmap: Bitmap = bitmapOf([Attribute.maximumFileSize]);
 
 /** Reads a fattr4 that was asked for with `changeBitmap`. */
 export function decodeChange(reader: XdrReader): Change {
@@ -230,6 +232,13 @@ export function decodeChange(reader: XdrReader): Change {
   reader.uint32();
   if (bitmap[0] !== changeBitmap[0]) throw new XdrError("the server left out what changed");
   return reader.uint64();
+}
+
+/** Reads a fattr4 that was asked for with `fileSizeLimitBitmap`: bytes, Infinity for no limit. */
+export function decodeFileSizeLimit(reader: XdrReader): number {
+  const bitmap = decodeBitmap(reader);
+  reader.uint32();
+  return hasAttribute(bitmap, Attribute.maximumFileSize) ? reader.uint64OrInfinity() : Infinity;
 }
 
 /** Reads a fattr4 that was asked for with `fileAttributesBitmap`. */
