@@ -57,7 +57,7 @@ export function applyAttributes(
   if (change.mode !== undefined) {
     node.mode = change.mode & 0o7777;
     const foreignGroup = !isRoot(caller) && !inGroup(caller, node.gid);
-    if (foreignGroup && node.type !== "directory") node.mode &= ~setGroupBit;
+    if (foreignGroup) node.mode &= ~setGroupBit;
   }
   if (change.accessTime !== undefined) {
     node.accessTime = change.accessTime === "now" ? now : change.accessTime;

@@ -116,6 +116,35 @@ test("writing and giving away clear setuid and setgid; a setgid directory gives 
   assert.deepEqual([inner.gid, inner.mode], [77, 0o2755]);
 });
 
+test("a file is made with the set-id bits that it is made with, also where it is to be empty", () => {
+  const { files } = memoryFileSystem();
+  const home = ok(files.create(superuser, files.root, "d", { type: "directory", mode: 0o777 }));
+  const wanted = { type: "file", mode: 0o6755, attributes: { size: 0 } } as const;
+  assert.equal(ok(files.create(alice, home, "f", wanted)).mode, 0o6755);
+});
+
+test("who isn't in the group of what is theirs can't set its setgid bit", () => {
+  const { files } = memoryFileSystem();
+  for (const type of ["file", "directory"] as const) {
+    const theirs = ok(files.create(superuser, files.root, type, { type, mode: 0o755 }));
+    ok(files.setAttributes(superuser, theirs, { uid: alice.uid, gid: 77 }));
+    assert.equal(ok(files.setAttributes(alice, theirs, { mode: 0o2775 })).mode, 0o775);
+  }
+});
+
+test("a rename is refused for want of rights before it is refused for what is in its way", () => {
+  const { files } = memoryFileSystem();
+  const make = (at: Inode, name: Name, type: "file" | "directory", mode: number): Inode =>
+    ok(files.create(superuser, at, name, { type, mode }));
+  const home = make(files.root, "d", "directory", 0o777);
+  const sticky = make(files.root, "s", "directory", 0o1777);
+  const mine = ok(files.create(alice, home, "mine", { type: "directory", mode: 0o755 }));
+  assert.equal(mine.uid, alice.uid);
+  make(sticky, "in the way", "file", 0o644);
+  assert.equal(files.rename(alice, home, "mine", sticky, "in the way"), EPERM);
+  assert.equal(files.rename(superuser, home, "mine", sticky, "in the way"), ENOTDIR);
+});
+
 test("a chown clears the set-id bits of all but directories", () => {
   const { files } = memoryFileSystem();
   const modes = (["file", "fifo", "socket", "directory"] as const).map((type) => {

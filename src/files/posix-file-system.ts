@@ -187,8 +187,8 @@ export class PosixFileSystem implements FileSystem {
       // Size zero is what a new file has; another needs no more rights than creating it did.
       const change = { ...attributes, opened: true };
       const denied = mayChangeAttributes(caller, node, change);
-      const size = denied ? undefined : attributes.size;
-      const full = size === undefined ? undefined : this.#setSize(writer, caller, node, size);
+      const size = denied ? 0 : (attributes.size ?? 0);
+      const full = size === 0 ? undefined : this.#setSize(writer, caller, node, size);
       if (denied ?? full) {
         this.#inodes.forget(node);
         return (denied ?? full)!;
@@ -264,7 +264,7 @@ export class PosixFileSystem implements FileSystem {
     const refused = checkName(toName);
     if (refused) return refused;
     if (target.links === 0) return ENOENT;
-    if (!mayChangeEntries(caller, target)) return EACCES;
+    if (!maySearch(caller, target)) return EACCES;
     const { node } = found;
     const existing = this.#find(target, toName);
     if (existing?.node === node) return undefined;
@@ -435,6 +435,7 @@ export class PosixFileSystem implements FileSystem {
     return mayRemoveEntry(caller, directory, found.node) ? found : EPERM;
   }
 
+  /** In the order in which Linux looks at it. */
   #mayReplace(
     caller: Caller,
     node: Node,
@@ -442,18 +443,20 @@ export class PosixFileSystem implements FileSystem {
     target: Node,
     existing: Node | undefined,
   ): Failure | undefined {
-    if (node.type === "directory") {
-      if (this.#isWithin(target, node)) return EINVAL;
-      if (existing && existing.type !== "directory") return ENOTDIR;
-      if (source !== target && this.#isTooDeep(target)) return ENAMETOOLONG;
-      // Its ".." changes, which is a write to it (rename(2)).
-      if (source !== target && !mayWrite(caller, node)) return EACCES;
-    } else if (existing?.type === "directory") {
-      return EISDIR;
+    const isDirectory = node.type === "directory";
+    if (isDirectory && this.#isWithin(target, node)) return EINVAL;
+    if (!mayChangeEntries(caller, target)) return EACCES;
+    if (existing !== undefined) {
+      if (!mayRemoveEntry(caller, target, existing)) return EPERM;
+      if (isDirectory && existing.type !== "directory") return ENOTDIR;
+      if (!isDirectory && existing.type === "directory") return EISDIR;
     }
-    if (existing === undefined) return undefined;
-    if (!mayRemoveEntry(caller, target, existing)) return EPERM;
-    return existing.type === "directory" && existing.entries > 0 ? ENOTEMPTY : undefined;
+    if (isDirectory && source !== target) {
+      if (this.#isTooDeep(target)) return ENAMETOOLONG;
+      // Its ".." changes, which is a write to it (rename(2)).
+      if (!mayWrite(caller, node)) return EACCES;
+    }
+    return existing?.type === "directory" && existing.entries > 0 ? ENOTEMPTY : undefined;
   }
 
   #isWithin(directory: Node, ancestor: Node): boolean {

@@ -310,9 +310,11 @@ export class FuseBridge {
     // RENAME_NOREPLACE and RENAME_EXCHANGE: NFS has nothing for them.
     if (flags !== 0) throw new RefusedWith(errno.EINVAL);
     const [fromName = "", toName = ""] = request.names(namesAt);
-    const from = this.#node(request.nodeId).handle;
-    const to = this.#node(request.uint64(0)).handle;
-    await this.#client.names.rename(this.#caller(request), from, fromName, to, toName);
+    const from = this.#node(request.nodeId);
+    const to = this.#node(request.uint64(0));
+    const { names } = this.#client;
+    await names.rename(this.#caller(request), from.handle, fromName, to.handle, toName);
+    this.#view.renamed(to, toName);
     return undefined;
   }
 

@@ -38,10 +38,14 @@ export class CallerGroups {
 function readGroups(pid: number): readonly number[] {
   if (pid === 0) return [];
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    const line = /^Groups:\s*(.*)$/m.exec(status)?.[1] ?? "";
-    return line.split(" ").filter(Boolean).map(Number).slice(0, authSysGroups);
+    return groupsIn(readFileSync(`/proc/${pid}/status`, "latin1"));
   } catch {
     return [];
   }
+}
+
+/** What /proc/<pid>/status says (proc_pid_status(5)), as many as AUTH_SYS has room for. */
+export function groupsIn(status: string): readonly number[] {
+  const line = /^Groups:(.*)$/m.exec(status)?.[1] ?? "";
+  return line.split(/\s/).filter(Boolean).map(Number).slice(0, authSysGroups);
 }

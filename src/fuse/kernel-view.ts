@@ -139,8 +139,28 @@ export class KernelView {
     if (node.changesOpen === 0 && node.changesBegun === begun) node.version.show(change);
   }
 
+  /** The kernel takes what it knows along to the new name, which may be less open than the old one. */
+  renamed(directory: FuseNode, name: string): void {
+    if (!directory.isOpenToAll) {
+      void this.#device.invalidateName(directory.id, name);
+      return;
+    }
+    const { arrivals } = directory;
+    const nowMs = this.#clock.nowMs();
+    for (const [earlier, atMs] of arrivals) {
+      if (nowMs - atMs < validitySeconds * 1000) break;
+      arrivals.delete(earlier);
+    }
+    arrivals.delete(name);
+    arrivals.set(name, nowMs);
+  }
+
   /** Not everybody may search the directory any more: its names are to be asked for by each. */
   #forgetNames(directory: FuseNode): void {
+    for (const name of directory.arrivals.keys()) {
+      void this.#device.invalidateName(directory.id, name);
+    }
+    directory.arrivals.clear();
     for (const node of this.nodes.placedIn(directory)) {
       const { name } = node.place!;
       node.place = undefined;

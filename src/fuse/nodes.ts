@@ -29,6 +29,8 @@ export class FuseNode {
   place: Place | undefined;
   /** Everybody may search the directory: names in it, once found, are found for all. */
   isOpenToAll = false;
+  /** Names that something was renamed to, and when, the oldest first. */
+  readonly arrivals = new Map<string, number>();
   /** Everybody may list the directory. */
   isReadByAll = false;
   /** The change attribute of what the kernel was told last. */

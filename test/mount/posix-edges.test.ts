@@ -72,6 +72,15 @@ for name in ["to-search", "to-list"]:
   assert.deepEqual(printed, ["EACCES granted", "granted EACCES"]);
 });
 
+test("who has no supplementary groups is in none", async () => {
+  const printed = await lines(`
+open("file", "w").close(); os.chmod("file", 0o640)
+become(1000, 1000)
+print(os.getgroups(), refused(open, "file"))
+`);
+  assert.deepEqual(printed, ["[] EACCES"]);
+});
+
 test("utimensat sets one time and leaves the other, to now or to a nanosecond", async () => {
   const printed = await lines(`
 open("file", "w").close()
