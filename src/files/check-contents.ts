@@ -1,39 +1,44 @@
-// Contents against the inodes that they belong to: those in the store, and those in the data engine.
+// Contents of inodes that have none: in the store, in the data engine, and on the way between.
 import type { Data, FileKey } from "../data/data.ts";
-import type { Reader } from "../store/store.ts";
-import { hasPossibleSize } from "./check-inodes.ts";
-import { decodeInodeKey, inlineKey, inlineRange, openKey, redoKey } from "./keys.ts";
+import type { Entry, Reader } from "../store/store.ts";
+import type { Watch } from "./check-parts.ts";
+import { decodeInodeKey, inlineKey, inlineRange, redoKey } from "./keys.ts";
 import type { Node } from "./node.ts";
 import { type Problem, problem } from "./problems.ts";
 import { storedPieces } from "./redo.ts";
-import type { Survey } from "./survey.ts";
+import { type Survey, wasClosed } from "./survey.ts";
 
-/** After `checkInodes`. */
-export function* checkContents(reader: Reader, data: Data, found: Survey): Generator<Problem> {
-  if (found.nodes.size === 0) {
-    const [any] = [...data.list(), ...reader.scan({ ...inlineRange(), limit: 1 })];
-    if (any !== undefined) yield problem("there are contents, and not one inode");
+/** After `checkRecords`. */
+export function* checkContents(
+  reader: Reader,
+  data: Data,
+  found: Survey,
+  watch: Watch,
+): Generator<Problem> {
+  if (found.isEmpty) {
+    if (hasContents(reader, data)) yield problem("there are contents, and not one inode");
     return;
   }
-  // After a crash the next opening removes what is left over (see ContentsSweep).
-  const wasClosed = reader.get(openKey) === undefined;
-  yield* checkFiles(data, found, wasClosed);
-  yield* checkInline(reader, found);
-  const redone = new Map<FileKey, number>();
-  yield* checkRedo(reader, found, redone);
-  for (const node of found.nodes.values()) {
-    if (node.type !== "file" || !hasPossibleSize(node)) continue;
-    if (node.isInline) yield* checkInlineLength(reader, node);
-    else yield* checkLength(data, node, wasClosed, redone.get(node.number) ?? 0);
-  }
+  yield* checkApart(watch("contents apart", data.list()), found, wasClosed(reader));
+  yield* checkInline(watch("small contents", reader.scan(inlineRange())), found);
+  yield* checkRedo(reader, found);
 }
 
-function* checkFiles(data: Data, found: Survey, wasClosed: boolean): Generator<Problem> {
-  for (const file of data.list()) {
-    if (found.unreadable.has(file)) continue;
-    const node = found.nodes.get(file);
-    if (!wasClosed && (node === undefined || node.isInline)) continue;
-    const whose = hasNoneApart(node);
+function hasContents(reader: Reader, data: Data): boolean {
+  const [file] = data.list();
+  const [entry] = reader.scan({ ...inlineRange(), limit: 1 });
+  return file !== undefined || entry !== undefined;
+}
+
+function* checkApart(
+  files: Iterable<FileKey>,
+  found: Survey,
+  isClosed: boolean,
+): Generator<Problem> {
+  for (const file of files) {
+    if (found.isUnreadable(file)) continue;
+    if (!isClosed && (!found.exists(file) || found.isInline(file))) continue;
+    const whose = hasNoneApart(found, file);
     if (whose === undefined) continue;
     yield problem(`contents of inode ${file}, which ${whose}`, (repair) =>
       repair.removeContents(file),
@@ -41,22 +46,23 @@ function* checkFiles(data: Data, found: Survey, wasClosed: boolean): Generator<P
   }
 }
 
-function notAFile(node: Node | undefined): string | undefined {
-  if (node === undefined) return "does not exist";
-  return node.type === "file" ? undefined : `is a ${node.type}`;
+function notAFile(found: Survey, number: FileKey): string | undefined {
+  const type = found.typeOf(number);
+  if (type === undefined) return "does not exist";
+  return type === "file" ? undefined : `is a ${type}`;
 }
 
 /** Why there can't be contents outside of the store. */
-function hasNoneApart(node: Node | undefined): string | undefined {
-  return notAFile(node) ?? (node?.isInline ? "has its own with it" : undefined);
+function hasNoneApart(found: Survey, number: FileKey): string | undefined {
+  return notAFile(found, number) ?? (found.isInline(number) ? "has its own with it" : undefined);
 }
 
-function* checkInline(reader: Reader, found: Survey): Generator<Problem> {
-  for (const { key } of reader.scan(inlineRange())) {
+function* checkInline(entries: Iterable<Entry>, found: Survey): Generator<Problem> {
+  for (const { key } of entries) {
     const number = decodeInodeKey(key);
-    if (found.unreadable.has(number)) continue;
-    const node = found.nodes.get(number);
-    const whose = notAFile(node) ?? (node?.isInline ? undefined : "has contents of its own");
+    if (found.isUnreadable(number)) continue;
+    const isInline = found.isInline(number);
+    const whose = notAFile(found, number) ?? (isInline ? undefined : "has contents of its own");
     if (whose === undefined) continue;
     yield problem(`small contents of inode ${number}, which ${whose}`, ({ writer }) =>
       writer.remove(inlineKey(number)),
@@ -64,52 +70,17 @@ function* checkInline(reader: Reader, found: Survey): Generator<Problem> {
   }
 }
 
-function* checkInlineLength(reader: Reader, node: Node): Generator<Problem> {
-  const there = reader.get(inlineKey(node.number))?.length ?? 0;
-  if (there === node.length) return;
-  const text = `small contents of inode ${node.number} have ${there} bytes instead of ${node.length}`;
-  yield problem(text, (repair) => repair.change(node, () => (node.length = there)));
-}
-
-/** Notes in `redone` how far the pieces of each file reach. */
-function* checkRedo(
-  reader: Reader,
-  found: Survey,
-  redone: Map<FileKey, number>,
-): Generator<Problem> {
+function* checkRedo(reader: Reader, found: Survey): Generator<Problem> {
   for (const { file, offset, bytes } of storedPieces(reader)) {
-    if (found.unreadable.has(file)) continue;
-    const node = found.nodes.get(file);
-    const whose = hasNoneApart(node);
+    if (found.isUnreadable(file)) continue;
     const end = offset + bytes.length;
-    if (whose === undefined && end <= node!.length) {
-      redone.set(file, Math.max(redone.get(file) ?? 0, end));
-      continue;
-    }
+    const whose = hasNoneApart(found, file) ?? endsBefore(found.node(reader, file), end);
+    if (whose === undefined) continue;
     const text = `contents to be written to inode ${file} at ${offset}, which`;
-    yield problem(`${text} ${whose ?? `ends at ${node!.length}`}`, ({ writer }) =>
-      writer.remove(redoKey(file, offset)),
-    );
+    yield problem(`${text} ${whose}`, ({ writer }) => writer.remove(redoKey(file, offset)));
   }
 }
 
-function* checkLength(
-  data: Data,
-  node: Node,
-  wasClosed: boolean,
-  redoneEnd: number,
-): Generator<Problem> {
-  const { number, length } = node;
-  const there = Math.max(data.length(number), redoneEnd);
-  const solidLength = Math.min(node.solidLength, length);
-  if (there < solidLength && node.sparseBytes < 0) {
-    const text = `contents of inode ${number} end at ${there} instead of ${solidLength}`;
-    yield problem(`${text}: the rest is lost and reads as zeros`, (repair) =>
-      repair.change(node, () => (node.sparseBytes = data.allocated(number))),
-    );
-  } else if (there > length && wasClosed) {
-    yield problem(`contents of inode ${number} go on past its end, to ${there}`, (repair) =>
-      repair.cutContents(number, length),
-    );
-  }
+function endsBefore({ length }: Node, end: number): string | undefined {
+  return end <= length ? undefined : `ends at ${length}`;
 }

@@ -1,8 +1,10 @@
 // The names of a file system: the index by name against the one by cookie, both against the
 // inodes, and the tree that they make.
+import { assert } from "../base/assert.ts";
+import { NumberList } from "../base/number-list.ts";
 import type { FileKey } from "../data/data.ts";
-import type { Reader, Writer } from "../store/store.ts";
-import type { Name } from "./file-system.ts";
+import type { Entry, Reader, Writer } from "../store/store.ts";
+import type { Watch } from "./check-parts.ts";
 import {
   cookieKey,
   cookieRange,
@@ -15,42 +17,47 @@ import {
   nameKey,
   nameRange,
 } from "./keys.ts";
-import { entrySize, type Node } from "./node.ts";
 import { type Problem, problem, type Repair } from "./problems.ts";
-import { quoted, type Survey } from "./survey.ts";
-
-interface Naming {
-  readonly directory: FileKey;
-  readonly name: Name;
-  readonly child: FileKey;
-  readonly cookie: number;
-}
+import { type Naming, quoted, type Survey } from "./survey.ts";
 
 const firstCookie = 3;
 const entryLength = 16;
 const shortestListing = 9;
 
+/** Names of directories that are not where the directory's record says, by directory. */
+type Strays = Map<FileKey, Naming[]>;
+
 /** Finds what is wrong with names, and counts in `found` those that stay. */
-export function* checkNames(reader: Reader, found: Survey): Generator<Problem> {
-  const namings = new Map<FileKey, Naming[]>();
+export function* checkNames(reader: Reader, found: Survey, watch: Watch): Generator<Problem> {
+  const strays: Strays = new Map();
   const take = (naming: Naming): void => {
-    if (found.nodes.get(naming.child)?.type !== "directory") return count(found, naming);
-    // Which of its names a directory keeps is decided when all of them are known.
-    const known = namings.get(naming.child);
-    if (known === undefined) namings.set(naming.child, [naming]);
-    else known.push(naming);
+    if (isStray(found, naming)) addStray(strays, naming);
+    else found.count(naming);
   };
-  yield* checkEntries(reader, found, take);
-  yield* checkListings(reader, found, take);
-  yield* checkTree(found, namings);
+  yield* checkEntries(reader, watch("names", reader.scan(nameRange())), found, take);
+  yield* checkListings(reader, watch("listings", reader.scan(cookieRange())), found, take);
+  yield* checkTree(reader, found, strays);
+}
+
+/** Which of its names a directory keeps is decided when all are known, but for the one it says. */
+function isStray(found: Survey, { directory, child }: Naming): boolean {
+  if (found.typeOf(child) !== "directory") return false;
+  return found.holdings.parentOf(child) !== directory || found.names(child) > 0;
+}
+
+function addStray(strays: Strays, naming: Naming): void {
+  const known = strays.get(naming.child);
+  if (known === undefined) strays.set(naming.child, [naming]);
+  else known.push(naming);
 }
 
 function* checkEntries(
   reader: Reader,
+  entries: Iterable<Entry>,
   found: Survey,
   take: (naming: Naming) => void,
 ): Generator<Problem> {
-  for (const { key, value } of reader.scan(nameRange())) {
+  for (const { key, value } of entries) {
     const { directory, name } = decodeNameKey(key);
     if (value.length !== entryLength) {
       const text = `the entry ${quoted(name)} of directory ${directory} is broken`;
@@ -65,7 +72,7 @@ function* checkEntries(
       );
       continue;
     }
-    if (!exists(found, naming.child)) {
+    if (!found.exists(naming.child)) {
       const text = `directory ${directory} names inode ${naming.child}, which does not exist`;
       yield problem(`${text}, as ${quoted(name)}`, ({ writer }) => removeNaming(writer, naming));
       continue;
@@ -80,10 +87,11 @@ function* checkEntries(
 
 function* checkListings(
   reader: Reader,
+  entries: Iterable<Entry>,
   found: Survey,
   take: (naming: Naming) => void,
 ): Generator<Problem> {
-  for (const { key, value } of reader.scan(cookieRange())) {
+  for (const { key, value } of entries) {
     const { directory, cookie } = decodeCookieKey(key);
     const former = Buffer.from(value);
     const remove = ({ writer }: Repair): void => {
@@ -104,7 +112,7 @@ function* checkListings(
       const named = decodeEntry(entry);
       if (named.child === child && named.cookie === cookie) continue;
       yield problem(`${place} has ${quoted(name)} at ${cookie}, where it is not`, remove);
-    } else if (notADirectory(found, directory) !== undefined || !exists(found, child)) {
+    } else if (notADirectory(found, directory) !== undefined || !found.exists(child)) {
       yield problem(`${place} has ${quoted(name)}, inode ${child}, without an entry`, remove);
     } else {
       take(naming);
@@ -116,14 +124,13 @@ function* checkListings(
 }
 
 /** Every directory has one name, its parent is where that is, and all lead to the root. */
-function* checkTree(found: Survey, namings: ReadonlyMap<FileKey, Naming[]>): Generator<Problem> {
-  const kept = new Map<FileKey, Naming>();
-  for (const [number, candidates] of namings) {
-    const node = found.nodes.get(number)!;
-    const own = candidates.find(({ directory }) => directory === node.parent) ?? candidates[0]!;
-    if (number !== 1) kept.set(number, own);
+function* checkTree(reader: Reader, found: Survey, strays: Strays): Generator<Problem> {
+  /** Of the directories that have none where their record says. */
+  const homes = new Map<FileKey, Naming>();
+  for (const [number, candidates] of strays) {
+    if (number !== 1 && found.names(number) === 0) homes.set(number, candidates[0]!);
     for (const other of candidates) {
-      if (other === kept.get(number)) continue;
+      if (other === homes.get(number)) continue;
       const what = number === 1 ? "the root" : `directory ${number}`;
       yield problem(
         `directory ${other.directory} names ${what} too, as ${quoted(other.name)}`,
@@ -131,72 +138,81 @@ function* checkTree(found: Survey, namings: ReadonlyMap<FileKey, Naming[]>): Gen
       );
     }
   }
-  const cycles = cyclesIn(kept);
-  for (const [number, naming] of kept) {
-    const isCut = cycles.has(number);
-    if (!isCut) count(found, naming);
-    const node = found.nodes.get(number)!;
-    if (isCut) {
-      yield problem(`directory ${number} lies within itself`, (repair) => {
-        removeNaming(repair.writer, naming);
-      });
-    } else if (node.parent !== naming.directory) {
-      const text = `directory ${number} has ${node.parent} for its parent, it is in`;
-      yield problem(`${text} ${naming.directory}`, (repair) =>
-        repair.change(node, () => (node.parent = naming.directory)),
-      );
-    }
+  for (const naming of homes.values()) found.count(naming);
+  const cuts = new Set(cyclesIn(found, homes));
+  for (const number of cuts) {
+    const naming = homes.get(number) ?? homeOf(reader, found, number);
+    // A directory can't lie in two cycles, so that it never holds two of these.
+    found.discount(naming);
+    yield problem(`directory ${number} lies within itself`, ({ writer }) =>
+      removeNaming(writer, naming),
+    );
   }
-  const root = found.nodes.get(1);
-  if (root?.type === "directory" && root.parent !== 1) {
+  for (const [number, { directory }] of homes) {
+    if (cuts.has(number)) continue;
+    const text = `directory ${number} has ${found.holdings.parentOf(number)} for its parent`;
+    yield problem(`${text}, it is in ${directory}`, (repair) =>
+      repair.change(number, (node) => (node.parent = directory)),
+    );
+  }
+  const root = found.typeOf(1) === "directory" ? found.node(reader, 1) : undefined;
+  if (root !== undefined && root.parent !== 1) {
     yield problem(`the root has ${root.parent} for its parent`, (repair) =>
-      repair.change(root, () => (root.parent = 1)),
+      repair.change(1, (node) => (node.parent = 1)),
     );
   }
 }
 
+/** The first name of a directory where its record says. */
+function homeOf(reader: Reader, found: Survey, child: FileKey): Naming {
+  const directory = found.holdings.parentOf(child);
+  const names = { from: nameKey(directory, ""), to: nameKey(directory + 1, "") };
+  for (const { key, value } of reader.scan(names)) {
+    if (value.length !== entryLength) continue;
+    const entry = decodeEntry(value);
+    if (entry.child === child) return { directory, name: decodeNameKey(key).name, ...entry };
+  }
+  const cookies = { from: cookieKey(directory, 0), to: cookieKey(directory + 1, 0) };
+  for (const { key, value } of reader.scan(cookies)) {
+    if (value.length < shortestListing) continue;
+    const { cookie } = decodeCookieKey(key);
+    const named = decodeNamed(value);
+    const entry = reader.get(nameKey(directory, named.name));
+    if (named.child === child && entry?.length !== entryLength) {
+      return { directory, cookie, ...named };
+    }
+  }
+  assert(false, `directory ${child} has no name in ${directory}`);
+}
+
 /** One directory of each cycle: the one with the smallest number. */
-function cyclesIn(kept: ReadonlyMap<FileKey, Naming>): Set<FileKey> {
-  const cuts = new Set<FileKey>();
-  const done = new Set<FileKey>();
-  for (const start of kept.keys()) {
-    const path = new Set<FileKey>();
-    let at: FileKey | undefined = start;
-    while (at !== undefined && !done.has(at) && !path.has(at)) {
-      path.add(at);
-      at = kept.get(at)?.directory;
+function* cyclesIn(found: Survey, homes: ReadonlyMap<FileKey, Naming>): Generator<FileKey> {
+  const { holdings } = found;
+  const above = (index: number): number => {
+    const number = holdings.numberAt(index);
+    if (found.names(number) === 0) return -1;
+    return holdings.indexOf(homes.get(number)?.directory ?? holdings.parentOf(number));
+  };
+  /** For each directory which walk came by it first. */
+  const walks = new NumberList(Uint32Array);
+  for (let walk = 1; walk <= holdings.length; walk += 1) walks.push(0);
+  for (let walk = 1; walk <= holdings.length; walk += 1) {
+    let at = walk - 1;
+    for (; at >= 0 && walks.at(at) === 0; at = above(at)) walks.set(at, walk);
+    if (at < 0 || walks.at(at) !== walk) continue;
+    let smallest = at;
+    for (let member = above(at); member !== at; member = above(member)) {
+      smallest = Math.min(smallest, member);
     }
-    if (at !== undefined && path.has(at)) {
-      const members = [...path];
-      cuts.add(Math.min(...members.slice(members.indexOf(at))));
-    }
-    for (const number of path) done.add(number);
+    yield holdings.numberAt(smallest);
   }
-  return cuts;
-}
-
-function count(found: Survey, { directory, name, child, cookie }: Naming): void {
-  found.names.set(child, (found.names.get(child) ?? 0) + 1);
-  let holding = found.holdings.get(directory);
-  if (holding === undefined) {
-    holding = { entries: 0, bytes: 0, directories: 0, lastCookie: 0 };
-    found.holdings.set(directory, holding);
-  }
-  holding.entries += 1;
-  holding.bytes += entrySize(name.length);
-  if (found.nodes.get(child)?.type === "directory") holding.directories += 1;
-  holding.lastCookie = Math.max(holding.lastCookie, cookie);
-}
-
-function exists(found: Survey, number: FileKey): boolean {
-  return found.nodes.has(number) || found.unreadable.has(number);
 }
 
 function notADirectory(found: Survey, number: FileKey): string | undefined {
-  if (found.unreadable.has(number)) return undefined;
-  const node: Node | undefined = found.nodes.get(number);
-  if (node === undefined) return "does not exist";
-  return node.type === "directory" ? undefined : `is a ${node.type}`;
+  if (found.isUnreadable(number)) return undefined;
+  const type = found.typeOf(number);
+  if (type === undefined) return "does not exist";
+  return type === "directory" ? undefined : `is a ${type}`;
 }
 
 function isListed(reader: Reader, { directory, name, child, cookie }: Naming): boolean {
@@ -217,13 +233,13 @@ function list(repair: Repair, found: Survey, naming: Naming): void {
     writer.put(cookieKey(directory, cookie), encodeNamed(child, name));
     return;
   }
-  const node = found.nodes.get(directory);
-  if (node === undefined) return;
-  let next = Math.max(node.nextCookie, (found.holdings.get(directory)?.lastCookie ?? 0) + 1);
-  while (writer.get(cookieKey(directory, next)) !== undefined) next += 1;
-  writer.put(nameKey(directory, name), encodeEntry(child, next));
-  writer.put(cookieKey(directory, next), encodeNamed(child, name));
-  repair.change(node, () => (node.nextCookie = next + 1));
+  repair.change(directory, (node) => {
+    let next = Math.max(node.nextCookie, found.holdings.of(directory).lastCookie + 1);
+    while (writer.get(cookieKey(directory, next)) !== undefined) next += 1;
+    writer.put(nameKey(directory, name), encodeEntry(child, next));
+    writer.put(cookieKey(directory, next), encodeNamed(child, name));
+    node.nextCookie = next + 1;
+  });
 }
 
 /** Whether an entry stands there in the listing that says itself that it does. */

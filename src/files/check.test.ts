@@ -198,6 +198,45 @@ const cases: Record<string, Case> = {
     ],
     paths: ["/l", "/lost+found-2", "/lost+found-2/f", "/lost+found-2/g", "/lost+found-2/inner"],
   },
+  "directories within each other by their listings": {
+    damage: (damaged) => {
+      const { writer } = damaged;
+      for (const [at, name] of [
+        [root, "d"],
+        [directory, "inner"],
+      ] as const) {
+        writer.remove(nameKey(at, name));
+      }
+      writer.remove(cookieKey(root, cookies.d));
+      writer.put(cookieKey(inner, 3), encodeNamed(directory, "d"));
+      change(directory, (node) => (node.parent = inner))(damaged);
+    },
+    problems: [
+      'directory 2 lists "inner", which has no entry',
+      'directory 3 lists "d", which has no entry',
+      "directory 2 lies within itself",
+      "directory 1 counts 2 entries, there are 1",
+      "directory 1 counts 66 bytes of entries, there are 33",
+      "inode 1 counts 3 links, there are 2",
+      "inode 2 has no name and is not held open",
+    ],
+    paths: ["/l", "/lost+found-2", "/lost+found-2/f", "/lost+found-2/g", "/lost+found-2/inner"],
+  },
+  "no root, and a directory that lost its name": {
+    damage: ({ writer }) => {
+      writer.remove(inodeKey(root));
+      writer.remove(nameKey(root, "d"));
+      writer.remove(cookieKey(root, cookies.d));
+    },
+    problems: [
+      "there is no root directory",
+      "directory 1 counts 0 entries, there are 1",
+      "directory 1 counts 0 bytes of entries, there are 33",
+      "directory 1 would give 3 for the next cookie, it has had 4",
+      "inode 2 has no name and is not held open",
+    ],
+    paths: ["/l", "/lost+found-2", "/lost+found-2/f", "/lost+found-2/g", "/lost+found-2/inner"],
+  },
   "no root": {
     damage: ({ writer }) => writer.remove(inodeKey(root)),
     problems: [
@@ -211,6 +250,31 @@ const cases: Record<string, Case> = {
   "a symbolic link without its target": {
     damage: ({ writer }) => writer.remove(targetKey(link)),
     problems: ["inode 5 is a symbolic link without a target"],
+    paths: ["/d", "/d/f", "/d/g", "/d/inner"],
+  },
+  "a symbolic link without its target, and with other links": {
+    damage: (damaged) => {
+      damaged.writer.remove(targetKey(link));
+      change(link, (node) => (node.links = 7))(damaged);
+    },
+    problems: [
+      "inode 5 is a symbolic link without a target",
+      "inode 5 counts 7 links, there are 1",
+    ],
+    paths: ["/d", "/d/f", "/d/g", "/d/inner"],
+  },
+  "a symbolic link without its target and its name": {
+    damage: ({ writer }) => {
+      writer.remove(targetKey(link));
+      writer.remove(nameKey(root, "l"));
+      writer.remove(cookieKey(root, cookies.l));
+    },
+    problems: [
+      "directory 1 counts 2 entries, there are 1",
+      "directory 1 counts 66 bytes of entries, there are 33",
+      "inode 5 is a symbolic link without a target",
+      "inode 5 has no name and is not held open",
+    ],
     paths: ["/d", "/d/f", "/d/g", "/d/inner"],
   },
   "a symbolic link of another length": {

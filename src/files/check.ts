@@ -5,8 +5,10 @@ import type { Store } from "../store/store.ts";
 import { checkContents } from "./check-contents.ts";
 import { checkInodes } from "./check-inodes.ts";
 import { checkNames } from "./check-names.ts";
+import { unwatched, type Watch } from "./check-parts.ts";
+import { checkRecords } from "./check-records.ts";
 import { type Problem, Repair } from "./problems.ts";
-import { survey } from "./survey.ts";
+import { Survey } from "./survey.ts";
 
 /** A repair can bring to light what was hidden; each round mends what the one before found. */
 const roundsLimit = 8;
@@ -16,9 +18,12 @@ const roundsLimit = 8;
  * parents and cycles of directories, link counts, lost inodes, symbolic links without a target,
  * sizes, accounting, contents. An empty list means that it is sound. What the next opening puts in
  * order by itself after a crash is no problem.
+ *
+ * The sentences come part by part, each in the order in which it walks the store. Memory is taken
+ * by every inode, a few bytes (see `Survey`), and by every problem.
  */
-export function checkFileSystem(store: Store, data: Data): string[] {
-  return check(store, data).problems.map(({ text }) => text);
+export function checkFileSystem(store: Store, data: Data, watch: Watch = unwatched): string[] {
+  return check(store, data, watch).map(({ text }) => text);
 }
 
 export interface RepairOutcome {
@@ -27,17 +32,23 @@ export interface RepairOutcome {
 }
 
 /** Repairs what can be, each round in one transaction, until a check finds nothing to repair. */
-export function repairFileSystem(store: Store, data: Data, random: Random): RepairOutcome {
+export function repairFileSystem(
+  store: Store,
+  data: Data,
+  random: Random,
+  watch: Watch = unwatched,
+): RepairOutcome {
   const tried = new Set<string>();
   for (let round = 0; ; round += 1) {
-    const { problems, nodes } = check(store, data, random);
+    const problems = check(store, data, watch, random);
     const repairable = problems.filter((found) => found.repair && !tried.has(found.text));
     if (repairable.length === 0 || round === roundsLimit) {
       const remaining = problems.map(({ text }) => text);
-      return { repaired: [...tried].filter((text) => !remaining.includes(text)), remaining };
+      const left = new Set(remaining);
+      return { repaired: [...tried].filter((text) => !left.has(text)), remaining };
     }
     const repair = store.write((writer) => {
-      const work = new Repair(writer, data, nodes);
+      const work = new Repair(writer, data);
       for (const found of repairable) found.repair!(work);
       work.finish();
       return work;
@@ -47,15 +58,14 @@ export function repairFileSystem(store: Store, data: Data, random: Random): Repa
   }
 }
 
-function check(store: Store, data: Data, random?: Random) {
+function check(store: Store, data: Data, watch: Watch, random?: Random): Problem[] {
   return store.read((reader) => {
-    const found = survey(reader, random);
-    const problems: Problem[] = [
-      ...found.problems,
-      ...checkNames(reader, found),
+    const found = new Survey();
+    return [
+      ...checkRecords(reader, data, found, watch, random),
+      ...checkNames(reader, found, watch),
       ...checkInodes(reader, found),
-      ...checkContents(reader, data, found),
+      ...checkContents(reader, data, found, watch),
     ];
-    return { problems, nodes: found.nodes };
   });
 }

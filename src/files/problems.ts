@@ -1,9 +1,9 @@
 import type { Data, FileKey } from "../data/data.ts";
 import type { Writer } from "../store/store.ts";
 import { addEntry } from "./directories.ts";
-import { cookieKey, inodeKey, nameKey } from "./keys.ts";
+import { cookieKey, decodeInodeKey, inodeKey, inodeRange, nameKey } from "./keys.ts";
 import { Meter } from "./meter.ts";
-import { encodeNode, type Node, unmetered } from "./node.ts";
+import { decodeNode, encodeNode, isNodeRecord, type Node, unmetered } from "./node.ts";
 
 /** Something in a file system that doesn't fit the rest of it. */
 export interface Problem {
@@ -21,52 +21,50 @@ export function problem(text: string, repair?: (repair: Repair) => void): Proble
 export class Repair {
   readonly writer: Writer;
   readonly #data: Data;
-  readonly #nodes: Map<FileKey, Node>;
-  readonly #changed = new Set<Node>();
+  /** Those that are changed. */
+  readonly #nodes = new Map<FileKey, Node>();
   readonly #contents: (() => void)[] = [];
 
-  /** `nodes`: every inode, as the check found it. */
-  constructor(writer: Writer, data: Data, nodes: Map<FileKey, Node>) {
+  constructor(writer: Writer, data: Data) {
     this.writer = writer;
     this.#data = data;
-    this.#nodes = nodes;
   }
 
-  change(node: Node, change: (node: Node) => void): void {
-    change(node);
-    this.add(node);
+  /** An inode that a repair before has removed stays away. */
+  change(number: FileKey, change: (node: Node) => void): void {
+    const node = this.#node(number);
+    if (node !== undefined) change(node);
   }
 
   add(node: Node): void {
     this.#nodes.set(node.number, node);
-    this.#changed.add(node);
   }
 
-  removeInode(node: Node): void {
-    this.#nodes.delete(node.number);
-    this.#changed.delete(node);
-    this.writer.remove(inodeKey(node.number));
+  removeInode(number: FileKey): void {
+    this.#nodes.delete(number);
+    this.writer.remove(inodeKey(number));
   }
 
-  /** Gives an inode that has lost its name another one in the root. */
-  linkIntoRoot(node: Node): void {
-    const root = this.#nodes.get(1);
-    if (root?.type !== "directory") return;
-    let name = `lost+found-${node.number}`;
+  /** Gives an inode that has lost its name another one in the root, with which it has `links`. */
+  linkIntoRoot(number: FileKey, links: number): void {
+    const node = this.#node(number);
+    const root = this.#node(1);
+    if (node === undefined || root?.type !== "directory") return;
+    let name = `lost+found-${number}`;
     while (this.writer.get(nameKey(1, name)) !== undefined) name += "-again";
     // A directory with a broken counter may have given the next cookie away before.
     while (this.writer.get(cookieKey(1, root.nextCookie)) !== undefined) root.nextCookie += 1;
     addEntry(this.writer, root, name, node);
+    node.links = links;
     if (node.type === "directory") node.parent = 1;
-    else node.links = 1;
-    this.add(root);
-    this.add(node);
   }
 
-  sizeFromContents(node: Node): void {
-    node.length = this.#data.length(node.number);
-    node.solidLength = node.length;
-    this.add(node);
+  sizeFromContents(number: FileKey): void {
+    const length = this.#data.length(number);
+    this.change(number, (node) => {
+      node.length = length;
+      node.solidLength = length;
+    });
   }
 
   removeContents(file: FileKey): void {
@@ -79,14 +77,28 @@ export class Repair {
 
   /** The last step of the transaction. */
   finish(): void {
-    for (const node of this.#changed) this.writer.put(inodeKey(node.number), encodeNode(node));
+    for (const node of this.#nodes.values())
+      this.writer.put(inodeKey(node.number), encodeNode(node));
     const meter = new Meter();
-    for (const node of this.#nodes.values()) meter.change(unmetered, node.metered);
+    for (const { key, value } of this.writer.scan(inodeRange())) {
+      if (!isNodeRecord(value)) continue;
+      meter.change(unmetered, decodeNode(decodeInodeKey(key), value).metered);
+    }
     meter.save(this.writer);
   }
 
   /** After the transaction. */
   finishContents(): void {
     for (const change of this.#contents) change();
+  }
+
+  #node(number: FileKey): Node | undefined {
+    const known = this.#nodes.get(number);
+    if (known !== undefined) return known;
+    const record = this.writer.get(inodeKey(number));
+    if (record === undefined || !isNodeRecord(record)) return undefined;
+    const node = decodeNode(number, record);
+    this.#nodes.set(number, node);
+    return node;
   }
 }
