@@ -14,9 +14,9 @@ const program = createProgram(
       const { runInstance } = await import("./instance/run-instance.ts");
       await runInstance(options, process.argv[1]!);
     },
-    checkFileSystems: async (options) => {
+    checkFileSystems: async (options, say) => {
       const module = await import("./instance/check-file-systems.ts");
-      return module.checkFileSystems(options);
+      return module.checkFileSystems(options, say);
     },
   },
   version,

@@ -7,10 +7,14 @@ import { UserError } from "../cli/user-error.ts";
 import { LocalData } from "../data/local/local-data.ts";
 import { checkFileSystem, repairFileSystem } from "../files/check.ts";
 import { LmdbStore } from "../store/lmdb/lmdb-store.ts";
+import { progressOf } from "./check-progress.ts";
 import { DataDirectory } from "./data-directory.ts";
 
 /** What `moor fs check` does; throws `UserError` where the data directory is in use. */
-export async function checkFileSystems(options: FsCheckOptions): Promise<FsCheckResult[]> {
+export async function checkFileSystems(
+  options: FsCheckOptions,
+  say: (progress: string) => void,
+): Promise<FsCheckResult[]> {
   if (!existsSync(options.data)) {
     throw new UserError(
       `There is no data directory ${options.data}. Name the one of your \`moor up\` with --data.`,
@@ -21,7 +25,9 @@ export async function checkFileSystems(options: FsCheckOptions): Promise<FsCheck
   try {
     const results: FsCheckResult[] = [];
     for (const fileSystemId of chosen(directory, options.fileSystemIds)) {
-      const problems = await checkOne(directory, fileSystemId, options.repair);
+      const problems = await checkOne(directory, fileSystemId, options.repair, (progress) =>
+        say(`${fileSystemId}: ${progress}`),
+      );
       results.push({ fileSystemId, problems });
     }
     return results;
@@ -44,14 +50,17 @@ async function checkOne(
   directory: DataDirectory,
   fileSystemId: string,
   repair: boolean,
+  say: (progress: string) => void,
 ): Promise<FsProblem[]> {
   const { names, contents } = directory.fileSystem(fileSystemId);
-  const store = new LmdbStore({ directory: names, clock: new SystemClock() });
+  const clock = new SystemClock();
+  const store = new LmdbStore({ directory: names, clock });
   const data = new LocalData(contents);
+  const watch = progressOf(clock, say);
   try {
     const { repaired, remaining } = repair
-      ? repairFileSystem(store, data, new SystemRandom())
-      : { repaired: [], remaining: checkFileSystem(store, data) };
+      ? repairFileSystem(store, data, new SystemRandom(), watch)
+      : { repaired: [], remaining: checkFileSystem(store, data, watch) };
     return [
       ...repaired.map((problem) => ({ problem, repaired: true })),
       ...remaining.map((problem) => ({ problem, repaired: false })),

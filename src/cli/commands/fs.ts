@@ -20,8 +20,11 @@ export interface FsProblem {
   readonly repaired: boolean;
 }
 
-/** Checks file systems that no `moor up` has open. */
-export type FsCheckHandler = (options: FsCheckOptions) => Promise<readonly FsCheckResult[]>;
+/** Checks file systems that no `moor up` has open; `say` is for how far a long check is. */
+export type FsCheckHandler = (
+  options: FsCheckOptions,
+  say: (progress: string) => void,
+) => Promise<readonly FsCheckResult[]>;
 
 /** What is done with file systems themselves; like `up` it is handed in. */
 export function fsCommand(check: FsCheckHandler, environment: NodeJS.ProcessEnv): Command {
@@ -30,11 +33,12 @@ export function fsCommand(check: FsCheckHandler, environment: NodeJS.ProcessEnv)
     .argument("[fs-id...]", "the file systems; all of them where none is named")
     .option("--repair", "repair what can be")
     .showHelpAfterError("(moor fs check --help says more)")
-    .action(async (fileSystemIds: string[], options: { repair?: true }, command: Command) => {
+    .action(async (fileSystemIds: string[], flags: { repair?: true }, command: Command) => {
       const { output } = new CommandContext(command, environment);
       const { data } = command.optsWithGlobals<{ data: string }>();
-      const repair = options.repair ?? false;
-      const results = await check({ data, fileSystemIds, repair });
+      const repair = flags.repair ?? false;
+      const options = { data, fileSystemIds, repair };
+      const results = await check(options, (progress) => output.step(progress));
       output.data(results, () => results.flatMap(linesOf));
       if (results.every(isSound)) return;
       process.exitCode = 1;
