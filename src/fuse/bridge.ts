@@ -314,7 +314,7 @@ export class FuseBridge {
     const to = this.#node(request.uint64(0));
     const { names } = this.#client;
     await names.rename(this.#caller(request), from.handle, fromName, to.handle, toName);
-    this.#view.renamed(to, toName);
+    this.#view.renamed({ directory: from, name: fromName }, { directory: to, name: toName });
     return undefined;
   }
 

@@ -160,7 +160,7 @@ export class FileOperations {
     try {
       const found = await this.#client.openNamed(
         caller,
-        place.directory,
+        place.directory.handle,
         place.name,
         access,
         toRun,
@@ -389,6 +389,8 @@ const leadsElsewhere: ReadonlySet<number> = new Set<number>([
   Status.WRONG_TYPE,
   Status.INVAL,
   Status.STALE,
+  // The name may have gone to a file of somebody else's.
+  Status.ACCESS,
 ]);
 
 function isSameUser(one: AuthSys, other: AuthSys): boolean {

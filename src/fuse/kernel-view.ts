@@ -9,7 +9,7 @@ import { encodeAttributes, encodeEntry, type Validity } from "../wire/fuse/reply
 import { fuseAttributes } from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
 import { missedMs, missedNamesLimit, validitySeconds } from "./limits.ts";
-import { type FuseNode, type FuseNodes, keyOf, type Place } from "./nodes.ts";
+import type { FuseNode, FuseNodes, Place } from "./nodes.ts";
 
 /**
  * What the kernel knows of files, and for how long it may: attributes for a moment, names where
@@ -43,7 +43,7 @@ export class KernelView {
   missed(node: FuseNode, { directory, name }: Place): void {
     node.place = undefined;
     if (this.#missed.size >= missedNamesLimit) this.#missed.clear();
-    this.#missed.set(`${keyOf(directory)}/${name}`, this.#clock.nowMs());
+    this.#missed.set(`${directory.key}/${name}`, this.#clock.nowMs());
   }
 
   isMissed(directory: FuseNode, name: string): boolean {
@@ -57,11 +57,7 @@ export class KernelView {
   }
 
   /** The answer about a name. */
-  async entry(
-    caller: AuthSys,
-    file: RemoteFile,
-    place?: { readonly directory: FuseNode; readonly name: string },
-  ): Promise<Buffer> {
+  async entry(caller: AuthSys, file: RemoteFile, place?: Place): Promise<Buffer> {
     const node = this.nodes.remember(file.handle);
     let { attributes } = file;
     let begun = node.changesBegun;
@@ -140,28 +136,21 @@ export class KernelView {
   }
 
   /** The kernel takes what it knows along to the new name, which may be less open than the old one. */
-  renamed(directory: FuseNode, name: string): void {
-    if (!directory.isOpenToAll) {
-      void this.#device.invalidateName(directory.id, name);
-      return;
+  renamed(from: Place, to: Place): void {
+    const moved = from.directory.placed(from.name);
+    const replaced = to.directory.placed(to.name);
+    if (replaced !== undefined) replaced.place = undefined;
+    const { isOpenToAll, id } = to.directory;
+    if (moved !== undefined) {
+      moved.found = to;
+      moved.place = isOpenToAll ? to : undefined;
     }
-    const { arrivals } = directory;
-    const nowMs = this.#clock.nowMs();
-    for (const [earlier, atMs] of arrivals) {
-      if (nowMs - atMs < validitySeconds * 1000) break;
-      arrivals.delete(earlier);
-    }
-    arrivals.delete(name);
-    arrivals.set(name, nowMs);
+    if (!isOpenToAll) void this.#device.invalidateName(id, to.name);
   }
 
   /** Not everybody may search the directory any more: its names are to be asked for by each. */
   #forgetNames(directory: FuseNode): void {
-    for (const name of directory.arrivals.keys()) {
-      void this.#device.invalidateName(directory.id, name);
-    }
-    directory.arrivals.clear();
-    for (const node of this.nodes.placedIn(directory)) {
+    for (const node of directory.allPlaced()) {
       const { name } = node.place!;
       node.place = undefined;
       void this.#device.invalidateName(directory.id, name);
@@ -178,7 +167,7 @@ export class KernelView {
   #tell(
     node: FuseNode,
     attributes: FileAttributes,
-    place: { readonly directory: FuseNode; readonly name: string } | undefined,
+    place: Place | undefined,
     isMissed = false,
   ): Validity {
     node.told = attributes.change;
@@ -187,8 +176,8 @@ export class KernelView {
     // An open goes by the name, to get the file that has it now; of several names by none.
     const isOne = !isFile(attributes) || attributes.links === 1;
     const mayKeepName = place !== undefined && !isMissed && isAnybodys && isOne;
-    node.found = place && { directory: place.directory.handle, name: place.name };
-    node.place = mayKeepName ? node.found : undefined;
+    node.found = place;
+    node.place = mayKeepName ? place : undefined;
     return { seconds: validitySeconds, nameSeconds: mayKeepName ? validitySeconds : 0 };
   }
 

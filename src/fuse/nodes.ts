@@ -7,7 +7,7 @@ import type { WriteBehind } from "./write-behind.ts";
 
 /** A name in a directory. */
 export interface Place {
-  readonly directory: FileHandle;
+  readonly directory: FuseNode;
   readonly name: string;
 }
 
@@ -25,12 +25,10 @@ export class FuseNode {
   lookups = 1;
   /** Where it was found last. */
   found: Place | undefined;
-  /** The same, when the kernel may use that name for a while without asking. */
-  place: Place | undefined;
+  #place: Place | undefined;
+  #placed: Map<string, FuseNode> | undefined;
   /** Everybody may search the directory: names in it, once found, are found for all. */
   isOpenToAll = false;
-  /** Names that something was renamed to, and when, the oldest first. */
-  readonly arrivals = new Map<string, number>();
   /** Everybody may list the directory. */
   isReadByAll = false;
   /** The change attribute of what the kernel was told last. */
@@ -51,6 +49,30 @@ export class FuseNode {
     this.id = id;
     this.handle = handle;
     this.key = key;
+  }
+
+  /** Where it was found last, when the kernel may use that name for a while without asking. */
+  get place(): Place | undefined {
+    return this.#place;
+  }
+
+  set place(place: Place | undefined) {
+    const former = this.#place;
+    if (former?.directory.placed(former.name) === this) {
+      former.directory.#placed!.delete(former.name);
+    }
+    this.#place = place;
+    if (place !== undefined) (place.directory.#placed ??= new Map()).set(place.name, this);
+  }
+
+  /** A directory's: what has its place at the name. */
+  placed(name: string): FuseNode | undefined {
+    return this.#placed?.get(name);
+  }
+
+  /** A directory's: all that have their place in it. */
+  allPlaced(): FuseNode[] {
+    return [...(this.#placed?.values() ?? [])];
   }
 
   /** Runs a change of the contents by this mount, which gives the file's change around it. */
@@ -124,15 +146,9 @@ export class FuseNodes {
     if (node === undefined || id === rootNodeId) return;
     node.lookups -= lookups;
     if (node.lookups > 0) return;
+    node.place = undefined;
     this.#byId.delete(id);
     this.#byHandle.delete(node.key);
-  }
-
-  /** What the kernel may find in a directory without asking. */
-  *placedIn(directory: FuseNode): Generator<FuseNode> {
-    for (const node of this.#byId.values()) {
-      if (node.place !== undefined && keyOf(node.place.directory) === directory.key) yield node;
-    }
   }
 
   #add(node: FuseNode): FuseNode {

@@ -394,7 +394,8 @@ test("a name has up to 255 bytes", async () => {
   const longest = "n".repeat(255);
   await writeFile(`${home}/${longest}`, "");
   assert.deepEqual(await readdir(home), [longest]);
-  for (const make of [writeFile(`${home}/${longest}n`, ""), mkdir(`${home}/${longest}n`)]) {
+  const longer = `${home}/${longest}n`;
+  for (const make of [() => writeFile(longer, ""), () => mkdir(longer)]) {
     await assert.rejects(make, { code: "ENAMETOOLONG" });
   }
 });
