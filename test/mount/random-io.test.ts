@@ -2,6 +2,7 @@
 // part of it is still on its way to the server.
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { Instance } from "../support/instance.ts";
 import { endAll, type Mount, MountedFileSystem } from "../support/mounted.ts";
@@ -23,6 +24,19 @@ before(async () => {
 });
 after(() => endAll(fileSystem, instance));
 
+const exercise = (first: number, count: number): Promise<string> =>
+  python(program, mount.at("."), String(first), String(count), String(steps));
+
 test(`random input and output, ${seeds} seeds of ${steps} steps`, async () => {
-  await python(program, mount.at("."), "1", String(seeds), String(steps));
+  await exercise(1, seeds);
+});
+
+test("the same while the server is killed again and again", async () => {
+  let isOver = false;
+  const exercising = exercise(1000, seeds).finally(() => (isOver = true));
+  for (let kills = 0; !isOver || kills === 0; kills += 1) {
+    await delay(500);
+    await instance.crashAndStart();
+  }
+  await exercising;
 });
