@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import type { FileSystem, Inode } from "../../files/file-system.ts";
 import type { Failure } from "../../files/failure.ts";
 
@@ -61,10 +63,15 @@ export interface ConnectionGrant {
    * What decides about how this connection sees the file system: access point, principal,
    * transport. One host that mounts two views is two clients here, or its kernel would send what
    * is of one mount over the other's connection (RFC 8881 §2.10.5.1). Left out where everybody
-   * sees the same.
+   * sees the same. It stays what it is when the connection begins.
    */
   readonly view?: string;
   /** Milliseconds since 1970 when the connection must be closed (session credentials expire). */
   readonly expiresAtMs: number | undefined;
   closed(): void;
+}
+
+/** A name of the view, short and of the same length for all; empty for no view. */
+export function viewName({ view }: ConnectionGrant): string {
+  return view === undefined ? "" : createHash("sha256").update(view).digest("hex").slice(0, 16);
 }

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import type { Caller, FileSystem, Inode } from "../../files/file-system.ts";
 import { EACCES, type Failure, type FailureCode } from "../../files/failure.ts";
 
@@ -25,6 +23,8 @@ export class Compound {
   reader: XdrReader;
   writer: XdrWriter;
   readonly grant: ConnectionGrant;
+  /** The name of the connection's view. */
+  readonly view: string;
   readonly state: FileSystemState;
   readonly files: FileSystem;
   readonly credential: AuthSys | undefined;
@@ -52,6 +52,7 @@ export class Compound {
     reader: XdrReader;
     writer: XdrWriter;
     grant: ConnectionGrant;
+    view: string;
     state: FileSystemState;
     credential: AuthSys | undefined;
     bootVerifier: Uint8Array;
@@ -61,6 +62,7 @@ export class Compound {
     this.reader = fields.reader;
     this.writer = fields.writer;
     this.grant = fields.grant;
+    this.view = fields.view;
     this.state = fields.state;
     this.files = fields.state.files;
     this.credential = fields.credential;
@@ -75,14 +77,30 @@ export class Compound {
     return this.session?.client ?? this.#named!;
   }
 
+  /** The client with this id, if it is one for this connection and minor version. */
+  clientNamed(instance: number, number: number): Client | undefined {
+    const client = instance === this.state.instance ? this.state.client(number) : undefined;
+    return client !== undefined && this.#mayUse(client) ? client : undefined;
+  }
+
+  sessionNamed(instance: number, clientNumber: number, number: number): Session | undefined {
+    const session = this.state.session(instance, clientNumber, number);
+    return session !== undefined && this.#mayUse(session.client) ? session : undefined;
+  }
+
+  /** Nothing that a client has is there for connections of another view (decision 9). */
+  #mayUse(client: Client): boolean {
+    return client.view === this.view && client.minorVersion === this.minorVersion;
+  }
+
   /** NFSv4.0: the operation is for this clientid. Returns why it can't be. */
   actAs(instance: number, number: number): StatusCode | undefined {
-    const client = instance === this.state.instance ? this.state.client(number) : undefined;
+    const client = this.clientNamed(instance, number);
     if (client === undefined) {
       const expired = instance === this.state.instance && this.state.wasClient(number);
       return expired ? Status.EXPIRED : Status.STALE_CLIENTID;
     }
-    if (client.minorVersion !== 0 || !client.confirmed) return Status.STALE_CLIENTID;
+    if (!client.confirmed) return Status.STALE_CLIENTID;
     this.#named = client;
     this.state.renew(client);
     return undefined;
@@ -167,12 +185,6 @@ export class Compound {
 /** Who introduces a client: nobody else may replace it while it holds something. */
 export function principalOf({ credential }: Compound): string {
   return String(credential?.uid ?? "none");
-}
-
-/** A name of the connection's view, short and of the same length for all; empty for no view. */
-export function viewOf({ grant }: Compound): string {
-  if (grant.view === undefined) return "";
-  return createHash("sha256").update(grant.view).digest("hex").slice(0, 16);
 }
 
 const nobody = 65_534;

@@ -18,7 +18,7 @@ import {
 import { type RecordRange, RecordReader } from "../../wire/rpc/record-reader.ts";
 import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import type { ConnectionGrant } from "./admission.ts";
+import { type ConnectionGrant, viewName } from "./admission.ts";
 import { Compound } from "./compound.ts";
 import { readSpace, recordLimit } from "./limits.ts";
 import { readToOwnBuffer } from "./own-buffer.ts";
@@ -51,6 +51,9 @@ const flushAt = 512 * 1024;
 export class Connection {
   readonly #socket: Socket;
   readonly #context: ConnectionContext;
+  readonly #view: string;
+  /** Whose retransmissions its requests can be: those of one host that has one view. */
+  readonly #peer: string;
   readonly #records = new RecordReader(recordLimit);
   readonly #reader = new XdrReader();
   readonly #credentials = new CredentialMemory();
@@ -69,6 +72,8 @@ export class Connection {
   private constructor(socket: Socket, context: ConnectionContext) {
     this.#socket = socket;
     this.#context = context;
+    this.#view = viewName(context.grant);
+    this.#peer = context.peer + this.#view;
     this.#output = new ReplyOutput(socket, context.busyPoll, () => this.#goOn());
   }
 
@@ -167,6 +172,7 @@ export class Connection {
       reader: this.#reader,
       writer,
       grant,
+      view: this.#view,
       state,
       credential: call.credential,
       bootVerifier,
@@ -226,7 +232,7 @@ export class Connection {
   /** NFSv4.0 only: what the request is known by when it comes again. */
   #duplicateKey(call: CallHeader, { bytes, start, end }: RecordRange): string | undefined {
     if (peekMinorVersion(this.#reader) !== 0) return undefined;
-    return DuplicateRequests.key(this.#context.peer, call.xid, bytes.subarray(start, end));
+    return DuplicateRequests.key(this.#peer, call.xid, bytes.subarray(start, end));
   }
 
   /** A retransmission: the answer of before, though not before that one itself. */

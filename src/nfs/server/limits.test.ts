@@ -17,7 +17,13 @@ import {
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { Owners } from "./state/owner.ts";
 import type { Session } from "./state/session.ts";
-import { emptyState, introduced, runDirectly, sessionOf } from "./testing/direct-compound.ts";
+import {
+  emptyState,
+  introduced,
+  introduction,
+  runDirectly,
+  sessionOf,
+} from "./testing/direct-compound.ts";
 import { nameOf, TestServer } from "./testing/raw-client.ts";
 import { close, open, type Opened } from "./testing/raw-opens.ts";
 import {
@@ -154,7 +160,7 @@ test("clients past the limit have to wait, until the lease of one has run out", 
   run(state, sessionOf(state, first), [putRoot, open("f", { create })]);
   clock.advance(1);
   for (let index = 1; index < clientsLimit; index += 1) introduced(state, `${index}`);
-  const come = (): boolean => state.introduce("more", "verifier", "0", 1) !== undefined;
+  const come = (): boolean => state.introduce(introduction({ owner: "more" })) !== undefined;
   assert.equal(come(), false);
   clock.advance(leaseSeconds * 1000);
   assert.equal(come(), true);
@@ -178,7 +184,7 @@ test("a file larger than EFS has them is NFS4ERR_FBIG", async () => {
 
 test("an owner of NFSv4.0 holds what it opened and locked, until it is closed", () => {
   const state = emptyState();
-  const client = state.introduce("c", "verifier", "0", 0)!;
+  const client = state.introduce(introduction({ minorVersion: 0 }))!;
   const [opener, locker] = [client.openOwners.of("opener"), client.lockOwners.of("locker")];
   const inode = state.files.root;
   const opened = state.open(client, { owner: "opener", uid: 0, inode, access: 3 })!;

@@ -5,8 +5,6 @@ import { test } from "node:test";
 
 import { OpenResult } from "../../wire/nfs4/operations.ts";
 import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
-import { encodeCall } from "../../wire/rpc/message.ts";
-import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { TestServer } from "./testing/raw-client.ts";
 import { user } from "./testing/raw-connection.ts";
 import {
@@ -16,7 +14,6 @@ import {
   plain,
   putHandle,
   putRoot,
-  type RawOperation,
   read,
   reclaimComplete,
   restoreHandle,
@@ -24,6 +21,7 @@ import {
   write,
 } from "./testing/raw-operations.ts";
 import {
+  callOf,
   closeInSequence,
   confirmClientId,
   confirmOpen,
@@ -243,26 +241,6 @@ test("a lock keeps clients of the other minor version out", async () => {
   const asked = await newer.run([putHandle(handle), testLock({ type: 1, owner: "me" })]);
   assert.equal(asked.denied?.owner, "locker");
 });
-
-/** A whole call, to be sent as often as one likes. */
-function callOf(xid: number, operations: readonly RawOperation<unknown>[]): Buffer {
-  const writer = new XdrWriter();
-  encodeCall(writer, {
-    xid,
-    program: 100003,
-    programVersion: 4,
-    procedure: 1,
-    credential: user(0),
-  });
-  writer.byteString("");
-  writer.uint32(0);
-  writer.uint32(operations.length);
-  for (const operation of operations) {
-    writer.uint32(operation.number);
-    operation.encode(writer);
-  }
-  return Buffer.from(writer.written());
-}
 
 test("a request that changed something is not done twice when it comes again", async () => {
   await using server = await TestServer.start();

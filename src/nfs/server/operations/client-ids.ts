@@ -2,14 +2,15 @@
 // RELEASE_LOCKOWNER (RFC 7530 §16.33, §16.34, §16.28, §16.37).
 import { opaqueLimit, verifierLength } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
-import { type Compound, principalOf, viewOf } from "../compound.ts";
+import { type Compound, principalOf } from "../compound.ts";
 import type { Client } from "../state/client.ts";
 import { lockOwnerName } from "../state/file-system-state.ts";
 
 export function setClientId(compound: Compound): StatusCode {
   const { reader, writer, state } = compound;
   const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
-  const owner = viewOf(compound) + reader.byteString(opaqueLimit);
+  const { view } = compound;
+  const owner = view + reader.byteString(opaqueLimit);
   // The callback program, network id and address: this server calls nobody back.
   reader.skip(4);
   reader.opaque(opaqueLimit);
@@ -28,7 +29,8 @@ export function setClientId(compound: Compound): StatusCode {
   const unconfirmed = state.clientOf(owner, false, 0);
   if (unconfirmed !== undefined) state.drop(unconfirmed);
   const isSame = confirmed?.verifier === verifier && confirmed.principal === principal;
-  const client = isSame ? confirmed : state.introduce(owner, verifier, principal, 0);
+  const introduction = { view, owner, minorVersion: 0, verifier, principal } as const;
+  const client = isSame ? confirmed : state.introduce(introduction);
   if (client === undefined) return Status.DELAY;
   client.confirmation = state.nextConfirmation();
   writer.uint32(state.instance);
@@ -54,8 +56,8 @@ export function confirmClientId(compound: Compound): StatusCode {
   const number = reader.uint32();
   const confirmationInstance = reader.uint32();
   const confirmation = reader.uint32();
-  const client = instance === state.instance ? state.client(number) : undefined;
-  if (client === undefined || client.minorVersion !== 0) return Status.STALE_CLIENTID;
+  const client = compound.clientNamed(instance, number);
+  if (client === undefined) return Status.STALE_CLIENTID;
   // A retransmission may come after the next SETCLIENTID.
   const isKnown = confirmation === client.confirmation || confirmation === client.confirmedWith;
   if (confirmationInstance !== state.instance || !isKnown) return Status.STALE_CLIENTID;

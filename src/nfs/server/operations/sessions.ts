@@ -11,7 +11,7 @@ import {
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
-import { type Compound, principalOf, viewOf } from "../compound.ts";
+import { type Compound, principalOf } from "../compound.ts";
 import {
   cachedReplyLimit,
   operationsLimit,
@@ -20,7 +20,7 @@ import {
   sessionsPerClientLimit,
   slotsLimit,
 } from "../limits.ts";
-import type { Client } from "../state/client.ts";
+import type { Client, Introduction } from "../state/client.ts";
 import type { ChannelAttributes, Session, Slot } from "../state/session.ts";
 
 const implementationIdsLimit = 1;
@@ -38,7 +38,8 @@ const knownExchangeFlags =
 export function exchangeId(compound: Compound): StatusCode {
   const { reader, state } = compound;
   const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
-  const owner = viewOf(compound) + reader.byteString(opaqueLimit);
+  const { view } = compound;
+  const owner = view + reader.byteString(opaqueLimit);
   const flags = reader.uint32();
   const protection = reader.uint32();
   // The other ways need RPCSEC_GSS, which isn't served (§18.35.3).
@@ -49,7 +50,7 @@ export function exchangeId(compound: Compound): StatusCode {
   const confirmed = state.clientOf(owner, true, 1);
   const client =
     (flags & ExchangeFlag.updateConfirmed) === 0
-      ? introduced(compound, confirmed, owner, verifier, principal)
+      ? introduced(compound, confirmed, { view, owner, minorVersion: 1, verifier, principal })
       : updated(confirmed, verifier, principal);
   if (typeof client === "number") return client;
   state.renew(client);
@@ -70,20 +71,18 @@ function updated(
 function introduced(
   { state }: Compound,
   confirmed: Client | undefined,
-  owner: string,
-  verifier: string,
-  principal: string,
+  introduction: Introduction,
 ): Client | StatusCode {
   if (confirmed !== undefined) {
-    const isSame = confirmed.principal === principal;
-    if (isSame && confirmed.verifier === verifier) return confirmed;
+    const isSame = confirmed.principal === introduction.principal;
+    if (isSame && confirmed.verifier === introduction.verifier) return confirmed;
     const holds = confirmed.states.size > 0 || confirmed.sessions.size > 0;
     if (!isSame && holds && !state.hasExpired(confirmed)) return Status.CLID_INUSE;
     if (!isSame) state.drop(confirmed);
   }
-  const unconfirmed = state.clientOf(owner, false, 1);
+  const unconfirmed = state.clientOf(introduction.owner, false, 1);
   if (unconfirmed !== undefined) state.drop(unconfirmed);
-  return state.introduce(owner, verifier, principal, 1) ?? Status.DELAY;
+  return state.introduce(introduction) ?? Status.DELAY;
 }
 
 function skipImplementationId(reader: XdrReader): void {
@@ -104,7 +103,7 @@ function answerExchangeId(compound: Compound, client: Client): void {
   writer.uint32(protectionNone);
   // One owner a file system and view, so that clients don't trunk what are different ones.
   writer.uint64(0);
-  writer.byteString(state.files.id + viewOf(compound));
+  writer.byteString(state.files.id + compound.view);
   writer.byteString(state.files.id);
   writer.uint32(0);
 }
@@ -120,7 +119,7 @@ export function createSession(compound: Compound): StatusCode {
   reader.uint32();
   skipCallbackSecurity(reader);
   if ((flags & ~knownCreateSessionFlags) !== 0) return Status.INVAL;
-  const client = clientNamed(compound, instance, number);
+  const client = compound.clientNamed(instance, number);
   if (client === undefined) return Status.STALE_CLIENTID;
   const { createSessionReply: last } = client;
   const isAgain = last !== undefined && sequence === (client.sequence - 1) >>> 0;
@@ -137,12 +136,6 @@ export function createSession(compound: Compound): StatusCode {
   const body = Uint8Array.prototype.slice.call(writer.written(start));
   client.createSessionReply = { status, body };
   return status;
-}
-
-/** One of NFSv4.1; those of 4.0 have no sessions. */
-function clientNamed({ state }: Compound, instance: number, number: number): Client | undefined {
-  const client = instance === state.instance ? state.client(number) : undefined;
-  return client?.minorVersion === 1 ? client : undefined;
 }
 
 function makeSession(
@@ -240,7 +233,7 @@ function decodeSession(compound: Compound): Session | undefined {
   const clientNumber = reader.uint32();
   const number = reader.uint32();
   const rest = reader.uint32();
-  return rest === 0 ? compound.state.session(instance, clientNumber, number) : undefined;
+  return rest === 0 ? compound.sessionNamed(instance, clientNumber, number) : undefined;
 }
 
 export function destroySession(compound: Compound): StatusCode {
@@ -257,7 +250,7 @@ export function destroyClientId(compound: Compound): StatusCode {
   const instance = compound.reader.uint32();
   const number = compound.reader.uint32();
   const { state } = compound;
-  const client = clientNamed(compound, instance, number);
+  const client = compound.clientNamed(instance, number);
   if (client === undefined) return Status.STALE_CLIENTID;
   if (client.sessions.size > 0 || client.states.size > 0) return Status.CLIENTID_BUSY;
   state.drop(client);

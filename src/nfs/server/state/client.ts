@@ -3,17 +3,28 @@ import type { StatusCode } from "../../../wire/nfs4/status.ts";
 import { Owners } from "./owner.ts";
 import type { Session } from "./session.ts";
 
-/** A client as it introduced itself, with everything that it holds (RFC 8881 §2.4, §8). */
-export class Client {
-  /** The low word of its clientid4; the high one is the server's instance. */
-  readonly number: number;
-  /** co_ownerid, one character a byte, after the name of the view that it has (admission.ts). */
+/** How a client introduces itself. */
+export interface Introduction {
+  /** The name of the view that its connections have (admission.ts): it is a client of that alone. */
+  readonly view: string;
+  /** co_ownerid, one character a byte, after the name of the view. */
   readonly owner: string;
-  /** 0 came with SETCLIENTID, 1 with EXCHANGE_ID. */
+  /** 0 comes with SETCLIENTID, 1 with EXCHANGE_ID. */
   readonly minorVersion: 0 | 1;
   /** co_verifier in hex: another one means that the client restarted. */
   readonly verifier: string;
-  /** Who introduced it; nobody else may replace it while it has state. */
+  /** Who introduces it; nobody else may replace it while it has state. */
+  readonly principal: string;
+}
+
+/** A client as it introduced itself, with everything that it holds (RFC 8881 §2.4, §8). */
+export class Client implements Introduction {
+  /** The low word of its clientid4; the high one is the server's instance. */
+  readonly number: number;
+  readonly view: string;
+  readonly owner: string;
+  readonly minorVersion: 0 | 1;
+  readonly verifier: string;
   readonly principal: string;
   confirmed = false;
   /** What SETCLIENTID_CONFIRM has to bring. */
@@ -47,24 +58,20 @@ export class Client {
   /** It had state before the server's restart. */
   readonly mayReclaim: boolean;
 
-  constructor(fields: {
-    number: number;
-    owner: string;
-    minorVersion: 0 | 1;
-    verifier: string;
-    principal: string;
-    nowMs: number;
-    mayReclaim: boolean;
-  }) {
+  constructor(
+    introduction: Introduction,
+    fields: { number: number; nowMs: number; mayReclaim: boolean },
+  ) {
     this.number = fields.number;
-    this.owner = fields.owner;
-    this.minorVersion = fields.minorVersion;
-    this.verifier = fields.verifier;
-    this.principal = fields.principal;
+    this.view = introduction.view;
+    this.owner = introduction.owner;
+    this.minorVersion = introduction.minorVersion;
+    this.verifier = introduction.verifier;
+    this.principal = introduction.principal;
     this.renewedAtMs = fields.nowMs;
     this.mayReclaim = fields.mayReclaim;
     // NFSv4.0 doesn't say when it has reclaimed everything.
-    this.reclaimComplete = fields.minorVersion === 0;
+    this.reclaimComplete = introduction.minorVersion === 0;
   }
 }
 

@@ -19,6 +19,7 @@ const comparedBytes = 4096;
 export class DuplicateRequests {
   readonly #replies = new Map<string, KeptReply>();
 
+  /** `peer`: the client's address and view. */
   static key(peer: string, xid: number, request: Uint8Array): string {
     const sum = crc32(request.subarray(0, comparedBytes));
     return `${peer} ${xid} ${request.length} ${sum}`;

@@ -9,7 +9,7 @@ import {
   leaseSeconds,
   opensPerClientLimit,
 } from "../limits.ts";
-import { Client, type Lock, type Open, ownedKey } from "./client.ts";
+import { Client, type Introduction, type Lock, type Open, ownedKey } from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
 import { DuplicateRequests } from "./duplicate-requests.ts";
 import { type ChannelAttributes, Session } from "./session.ts";
@@ -105,6 +105,7 @@ export class FileSystemState {
     return this.#clients.values();
   }
 
+  /** Of any view; who asks by a client id gets it from its compound. */
   client(number: number): Client | undefined {
     return this.#clients.get(number);
   }
@@ -114,23 +115,14 @@ export class FileSystemState {
   }
 
   /** A client that is still to be confirmed; undefined where there are as many as there may be. */
-  introduce(
-    owner: string,
-    verifier: string,
-    principal: string,
-    minorVersion: 0 | 1,
-  ): Client | undefined {
+  introduce(introduction: Introduction): Client | undefined {
     if (this.#clients.size >= clientsLimit && !this.#dropLongestAway()) return undefined;
     this.#lastClient = nextFree(this.#lastClient, this.#clients);
     this.#highestClient = Math.max(this.#highestClient, this.#lastClient);
-    const client = new Client({
+    const client = new Client(introduction, {
       number: this.#lastClient,
-      owner,
-      minorVersion,
-      verifier,
-      principal,
       nowMs: this.#clock.nowMs(),
-      mayReclaim: this.inGrace() && this.#reclaiming.has(owner),
+      mayReclaim: this.inGrace() && this.#reclaiming.has(introduction.owner),
     });
     this.#clients.set(client.number, client);
     this.#clientsByOwner.set(ownerKey(client), client);
@@ -208,6 +200,7 @@ export class FileSystemState {
     return session;
   }
 
+  /** Of any view, as `client`. */
   session(instance: number, clientNumber: number, number: number): Session | undefined {
     const session = this.#sessions.get(number);
     const same = instance === this.instance && session?.client.number === clientNumber;

@@ -8,7 +8,7 @@ import { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { Compound } from "../compound.ts";
 import { runCompound } from "../run-compound.ts";
-import type { Client } from "../state/client.ts";
+import type { Client, Introduction } from "../state/client.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import type { Session } from "../state/session.ts";
@@ -28,9 +28,19 @@ export function emptyState(clock = new FakeClock()): FileSystemState {
   return new FileSystemState(files, 7, clock, new MemoryClientRecords());
 }
 
+export function introduction(fields: Partial<Introduction> = {}): Introduction {
+  const { view, owner, minorVersion } = {
+    view: "",
+    owner: "c",
+    minorVersion: 1 as const,
+    ...fields,
+  };
+  return { view, owner, minorVersion, verifier: "verifier", principal: "0" };
+}
+
 /** A confirmed NFSv4.1 client that has nothing to reclaim. */
 export function introduced(state: FileSystemState, owner = "c"): Client {
-  const client = state.introduce(owner, "verifier", "0", 1);
+  const client = state.introduce(introduction({ owner }));
   assert.ok(client !== undefined);
   state.confirm(client);
   state.reclaimComplete(client);
@@ -66,6 +76,7 @@ export function runDirectly(
       expiresAtMs: undefined,
       closed: () => {},
     },
+    view: "",
     state,
     credential: root,
     bootVerifier: Buffer.alloc(8),

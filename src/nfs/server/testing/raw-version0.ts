@@ -1,10 +1,11 @@
 // For tests: what NFSv4.0 has otherwise than 4.1 (RFC 7530 §16), written down from the RFC's XDR.
-import { Operation } from "../../../wire/nfs4/operations.ts";
+import { nfsProgram, nfsVersion, Operation, Procedure } from "../../../wire/nfs4/operations.ts";
 import { Status } from "../../../wire/nfs4/status.ts";
 import { decodeStateid, encodeStateid, type Stateid } from "../../../wire/nfs4/stateid.ts";
-import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
+import { encodeCall } from "../../../wire/rpc/message.ts";
+import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { nameOf } from "./raw-client.ts";
-import type { CompoundResult, RawConnection } from "./raw-connection.ts";
+import { type CompoundResult, type RawConnection, root } from "./raw-connection.ts";
 import { type Opened, open, openAgain, type OpenFields, openHandle } from "./raw-opens.ts";
 import { plain, type RawOperation } from "./raw-operations.ts";
 
@@ -161,6 +162,26 @@ export function unlockInSequence(stateid: Stateid, seqid: number): RawOperation<
 
 function encodeClientId(writer: XdrWriter, clientId: ClientId): void {
   writer.fixedOpaque(Buffer.from(clientId, "hex"));
+}
+
+/** A whole call of version 0, to be sent as often as one likes. */
+export function callOf(xid: number, operations: readonly RawOperation<unknown>[]): Buffer {
+  const writer = new XdrWriter();
+  encodeCall(writer, {
+    xid,
+    program: nfsProgram,
+    programVersion: nfsVersion,
+    procedure: Procedure.compound,
+    credential: root,
+  });
+  writer.byteString("");
+  writer.uint32(0);
+  writer.uint32(operations.length);
+  for (const operation of operations) {
+    writer.uint32(operation.number);
+    operation.encode(writer);
+  }
+  return Buffer.from(writer.written());
 }
 
 /** A connection that speaks minor version 0. */
