@@ -20,17 +20,14 @@ export class StoredClientRecords implements ClientRecords {
 
   add(fileSystem: string, owner: string): void {
     this.#table.put(recordId(fileSystem, owner), { owner });
-    this.#flush();
   }
 
   remove(fileSystem: string, owner: string): void {
     this.#table.remove(recordId(fileSystem, owner));
-    this.#flush();
   }
 
-  /** Now, not with the next checkpoint: a restart waits for each client that stands here. */
-  #flush(): void {
-    this.#store.whenDurable(this.#store.applied, () => {});
+  whenDurable(call: () => void): void {
+    this.#store.whenDurable(this.#store.applied, call);
   }
 }
 

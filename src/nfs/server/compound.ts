@@ -44,6 +44,10 @@ export class Compound {
   keepReply = false;
   /** Files whose data must be durable before the reply goes out. */
   readonly commits: Inode[] = [];
+  /** Somebody got an open or a lock, which may have to be reclaimed after a crash. */
+  grantsState = false;
+  readonly #appliedBefore: number;
+  readonly #recordsBefore: number;
   /** The reply that was sent before, where the request is a retransmission. */
   replay: Uint8Array | undefined;
   #named: Client | undefined;
@@ -70,6 +74,25 @@ export class Compound {
     this.requestLength = fields.requestLength;
     this.duplicate = fields.duplicate;
     this.caller = callerOf(fields.grant, fields.credential);
+    this.#appliedBefore = fields.state.files.applied;
+    this.#recordsBefore = fields.state.recordsApplied;
+  }
+
+  /** Whether something has changed since it began, which the reply must not be ahead of. */
+  get hasChanged(): boolean {
+    return this.files.applied !== this.#appliedBefore;
+  }
+
+  /** Whether the reply must not be ahead of the records of who may reclaim. */
+  get awaitsRecords(): boolean {
+    const { recordsApplied, recordsDurable } = this.state;
+    if (recordsApplied === recordsDurable) return false;
+    return this.grantsState || recordsApplied !== this.#recordsBefore;
+  }
+
+  /** Whether a crash could still take back what the reply says. */
+  get awaitsDurability(): boolean {
+    return this.commits.length > 0 || this.hasChanged || this.awaitsRecords;
   }
 
   /** The client of the session, or in NFSv4.0 the one that the operation named. */

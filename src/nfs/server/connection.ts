@@ -180,7 +180,6 @@ export class Connection {
       duplicate,
     });
     const resultStart = writer.length;
-    const appliedBefore = state.files.applied;
     let running: void | Promise<void>;
     try {
       running = runCompound(compound);
@@ -192,11 +191,11 @@ export class Connection {
       return;
     }
     if (running !== undefined) {
-      this.#finishLater(compound, running, replyStart, resultStart, appliedBefore);
+      this.#finishLater(compound, running, replyStart, resultStart);
       return;
     }
     markRecord(writer, replyStart);
-    if (compound.commits.length === 0 && state.files.applied === appliedBefore) {
+    if (!compound.awaitsDurability) {
       if (compound.slot !== undefined) compound.slot.busy = false;
       return;
     }
@@ -212,17 +211,15 @@ export class Connection {
     running: Promise<void>,
     replyStart: number,
     resultStart: number,
-    appliedBefore: number,
   ): void {
     this.#output.replace(replyStart);
     compound.reader = compound.reader.detached();
     running.then(
       () => {
         markRecord(compound.writer, replyStart);
-        const isDurable = compound.state.files.applied === appliedBefore;
-        if (!isDurable) keepForDuplicate(compound, resultStart);
+        if (compound.hasChanged) keepForDuplicate(compound, resultStart);
         const reply = Buffer.from(compound.writer.written(replyStart));
-        if (compound.commits.length > 0 || !isDurable) this.#sendWhenDurable(compound, reply);
+        if (compound.awaitsDurability) this.#sendWhenDurable(compound, reply);
         else this.#send(compound, reply);
       },
       (error: unknown) => this.#fail(error),
@@ -250,7 +247,7 @@ export class Connection {
 
   #sendWhenDurable(compound: Compound, reply: Uint8Array): void {
     const { files } = compound.state;
-    let waits = compound.commits.length + 1;
+    let waits = compound.commits.length + 2;
     const arrived = (error?: Error): void => {
       if (error) return this.#fail(error);
       waits -= 1;
@@ -258,6 +255,8 @@ export class Connection {
     };
     for (const inode of compound.commits) files.commit(inode, arrived);
     files.whenDurable(files.applied, arrived);
+    if (compound.awaitsRecords) compound.state.whenRecorded(arrived);
+    else arrived();
   }
 
   #send(compound: Compound | undefined, reply: Uint8Array): void {

@@ -106,6 +106,7 @@ function takeLock(
   }
   if (standing === undefined) {
     state.countLocked(owned);
+    compound.grantsState = true;
     owned.seqid = nextSeqid(owned.seqid);
     const stateid = compound.stateidOf(owned);
     encodeStateid(compound.writer, stateid);

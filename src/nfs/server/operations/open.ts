@@ -156,6 +156,7 @@ function openWanted(compound: Compound, wanted: OpenArguments): StatusCode {
     access: wanted.access,
   });
   if (held === undefined) return Status.DQUOT;
+  compound.grantsState = true;
   const { writer } = compound;
   const stateid = compound.stateidOf(held);
   encodeStateid(writer, stateid);
@@ -370,6 +371,7 @@ export function confirmOpen(compound: Compound): StatusCode {
       if (owner.confirmed) return Status.BAD_STATEID;
       owner.confirmed = true;
       state.record(client);
+      compound.grantsState = true;
       found.seqid = nextSeqid(found.seqid);
       encodeStateid(compound.writer, compound.stateidOf(found));
       return Status.OK;

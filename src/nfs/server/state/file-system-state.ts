@@ -27,6 +27,9 @@ export class FileSystemState {
   readonly duplicates = new DuplicateRequests();
   readonly #clock: Clock;
   readonly #records: ClientRecords;
+  /** Changes of the records so far, and those of them that survive a crash. */
+  recordsApplied = 0;
+  recordsDurable = 0;
   readonly #clients = new Map<number, Client>();
   readonly #clientsByOwner = new Map<string, Client>();
   readonly #sessions = new Map<number, Session>();
@@ -84,7 +87,7 @@ export class FileSystemState {
     const client = this.clientOf(owner, true, 0);
     if (client !== undefined && client.states.size > 0) return;
     if (client !== undefined) client.recorded = false;
-    this.#records.remove(this.files.id, owner);
+    this.#unrecord(owner);
   }
 
   /** From here on the client may reclaim after a restart what it holds (RFC 8881 §8.4.2.1). */
@@ -92,6 +95,25 @@ export class FileSystemState {
     if (client.recorded) return;
     client.recorded = true;
     this.#records.add(this.files.id, client.owner);
+    this.#recordsChanged();
+  }
+
+  #unrecord(owner: string): void {
+    this.#records.remove(this.files.id, owner);
+    this.#recordsChanged();
+  }
+
+  #recordsChanged(): void {
+    const applied = this.recordsApplied + 1;
+    this.recordsApplied = applied;
+    this.#records.whenDurable(() => {
+      this.recordsDurable = Math.max(this.recordsDurable, applied);
+    });
+  }
+
+  /** Calls back once all changes of the records so far survive a crash. */
+  whenRecorded(call: () => void): void {
+    this.#records.whenDurable(call);
   }
 
   reclaimComplete(client: Client): void {
@@ -142,7 +164,7 @@ export class FileSystemState {
   drop(client: Client): void {
     this.#forget(client);
     if (!client.confirmed) return;
-    this.#records.remove(this.files.id, client.owner);
+    this.#unrecord(client.owner);
     this.#reclaiming.delete(client.owner);
   }
 
@@ -170,7 +192,7 @@ export class FileSystemState {
       else if (!client.courtesy) {
         client.courtesy = true;
         client.recorded = false;
-        this.#records.remove(this.files.id, client.owner);
+        this.#unrecord(client.owner);
       }
     }
     this.inGrace();
