@@ -78,11 +78,6 @@ export class Compound {
     this.#recordsBefore = fields.state.recordsApplied;
   }
 
-  /** Whether something has changed since it began, which the reply must not be ahead of. */
-  get hasChanged(): boolean {
-    return this.files.applied !== this.#appliedBefore;
-  }
-
   /** Whether the reply must not be ahead of the records of who may reclaim. */
   get awaitsRecords(): boolean {
     const { recordsApplied, recordsDurable } = this.state;
@@ -92,7 +87,8 @@ export class Compound {
 
   /** Whether a crash could still take back what the reply says. */
   get awaitsDurability(): boolean {
-    return this.commits.length > 0 || this.hasChanged || this.awaitsRecords;
+    const hasChanged = this.files.applied !== this.#appliedBefore;
+    return hasChanged || this.commits.length > 0 || this.awaitsRecords;
   }
 
   /** The client of the session, or in NFSv4.0 the one that the operation named. */

@@ -5,6 +5,7 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts";
 import {
+  acceptedLength,
   AcceptStatus,
   type CallHeader,
   CredentialMemory,
@@ -17,16 +18,17 @@ import {
 } from "../../wire/rpc/message.ts";
 import { type RecordRange, RecordReader } from "../../wire/rpc/record-reader.ts";
 import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
-import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { type ConnectionGrant, viewName } from "./admission.ts";
 import { Compound } from "./compound.ts";
-import { readSpace, recordLimit } from "./limits.ts";
+import { duplicatesWaitingLimit, readSpace, recordLimit } from "./limits.ts";
 import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
+import { forgetRequest } from "./state/session.ts";
 
 export interface ConnectionContext {
   readonly grant: ConnectionGrant;
@@ -40,6 +42,8 @@ export interface ConnectionContext {
 }
 
 const lastFragment = 0x8000_0000;
+/** The record's mark and the RPC header of a reply. */
+const recordHeader = 4 + acceptedLength;
 /** Bytes after which replies go out though more requests wait: longer buffers are of no use. */
 const flushAt = 512 * 1024;
 
@@ -167,7 +171,7 @@ export class Connection {
     const { grant, state, bootVerifier } = this.#context;
     const { writer } = this.#output;
     const duplicate = this.#duplicateKey(call, request);
-    if (duplicate !== undefined && this.#answerAgain(duplicate, replyStart)) return;
+    if (duplicate !== undefined && this.#answerAgain(duplicate, call.xid, replyStart)) return;
     const compound = new Compound({
       reader: this.#reader,
       writer,
@@ -179,7 +183,6 @@ export class Connection {
       requestLength: request.end - request.start,
       duplicate,
     });
-    const resultStart = writer.length;
     let running: void | Promise<void>;
     try {
       running = runCompound(compound);
@@ -191,7 +194,7 @@ export class Connection {
       return;
     }
     if (running !== undefined) {
-      this.#finishLater(compound, running, replyStart, resultStart);
+      this.#finishLater(compound, running, replyStart);
       return;
     }
     markRecord(writer, replyStart);
@@ -199,30 +202,26 @@ export class Connection {
       if (compound.slot !== undefined) compound.slot.busy = false;
       return;
     }
-    keepForDuplicate(compound, resultStart);
+    if (duplicate !== undefined) state.duplicates.begin(duplicate);
     const reply = Buffer.from(writer.written(replyStart));
     writer.length = replyStart;
     this.#sendWhenDurable(compound, reply);
   }
 
   /** The compound waits for contents: it takes its buffers along, the connection goes on. */
-  #finishLater(
-    compound: Compound,
-    running: Promise<void>,
-    replyStart: number,
-    resultStart: number,
-  ): void {
+  #finishLater(compound: Compound, running: Promise<void>, replyStart: number): void {
+    const { state, duplicate } = compound;
+    if (duplicate !== undefined) state.duplicates.begin(duplicate);
     this.#output.replace(replyStart);
     compound.reader = compound.reader.detached();
     running.then(
       () => {
         markRecord(compound.writer, replyStart);
-        if (compound.hasChanged) keepForDuplicate(compound, resultStart);
         const reply = Buffer.from(compound.writer.written(replyStart));
         if (compound.awaitsDurability) this.#sendWhenDurable(compound, reply);
         else this.#send(compound, reply);
       },
-      (error: unknown) => this.#fail(error),
+      (error: unknown) => this.#fail(compound, error),
     );
   }
 
@@ -233,15 +232,29 @@ export class Connection {
   }
 
   /** A retransmission: the answer of before, though not before that one itself. */
-  #answerAgain(duplicate: string, replyStart: number): boolean {
-    const { duplicates } = this.#context.state;
-    const { writer } = this.#output;
-    const former = duplicates.reply(duplicate);
+  #answerAgain(duplicate: string, xid: number, replyStart: number): boolean {
+    const former = this.#context.state.duplicates.find(duplicate);
     if (former === undefined) return false;
-    writer.room(former.length).set(former);
-    markRecord(writer, replyStart);
-    const reply = Buffer.from(writer.written(replyStart));
-    if (duplicates.waits(duplicate, () => this.#send(undefined, reply))) writer.length = replyStart;
+    const { writer } = this.#output;
+    if ("reply" in former) {
+      writer.room(former.reply.length).set(former.reply);
+      markRecord(writer, replyStart);
+      return true;
+    }
+    writer.length = replyStart;
+    if (former.waiting.length === duplicatesWaitingLimit) return true;
+    former.waiting.push((reply) => {
+      if (reply === undefined) {
+        this.#socket.destroy();
+        return;
+      }
+      const again = new XdrWriter();
+      again.uint32(0);
+      encodeAccepted(again, xid, AcceptStatus.success);
+      again.room(reply.length).set(reply);
+      markRecord(again, 0);
+      this.#send(undefined, again.written());
+    });
     return true;
   }
 
@@ -249,7 +262,10 @@ export class Connection {
     const { files } = compound.state;
     let waits = compound.commits.length + 2;
     const arrived = (error?: Error): void => {
-      if (error) return this.#fail(error);
+      if (error && waits > 0) {
+        waits = 0;
+        return this.#fail(compound, error);
+      }
       waits -= 1;
       if (waits === 0) this.#send(compound, reply);
     };
@@ -261,7 +277,9 @@ export class Connection {
 
   #send(compound: Compound | undefined, reply: Uint8Array): void {
     if (compound?.slot !== undefined) compound.slot.busy = false;
-    if (compound?.duplicate !== undefined) compound.state.duplicates.goesOut(compound.duplicate);
+    if (compound?.duplicate !== undefined) {
+      compound.state.duplicates.finish(compound.duplicate, reply.subarray(recordHeader));
+    }
     this.#output.writer.room(reply.length).set(reply);
     if (this.#flushing) return;
     this.#flushing = true;
@@ -272,7 +290,9 @@ export class Connection {
     });
   }
 
-  #fail(error: unknown): void {
+  #fail(compound: Compound, error: unknown): void {
+    if (compound.slot !== undefined) forgetRequest(compound.slot);
+    if (compound.duplicate !== undefined) compound.state.duplicates.fail(compound.duplicate);
     this.#context.log.error({ error }, "a request could not be finished, closing its connection");
     this.#socket.destroy();
   }
@@ -299,11 +319,6 @@ function encodeRefusal(writer: XdrWriter, call: CallHeader): boolean {
 /** What Node read ahead. */
 function read(socket: Socket): Buffer | null {
   return socket.read() as Buffer | null;
-}
-
-function keepForDuplicate(compound: Compound, resultStart: number): void {
-  if (compound.duplicate === undefined) return;
-  compound.state.duplicates.keep(compound.duplicate, compound.writer.written(resultStart));
 }
 
 function markRecord(writer: XdrWriter, start: number): void {

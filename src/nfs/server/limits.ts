@@ -17,6 +17,8 @@ export const cachedReplyLimit = 8192;
 /** Replies to NFSv4.0's changing requests that are kept for a retransmission, and their bytes. */
 export const duplicateRepliesLimit = 2048;
 export const duplicateReplyLimit = 4096;
+/** Retransmissions of a request that wait for its reply; more are not answered. */
+export const duplicatesWaitingLimit = 64;
 /** Requests of a session that are answered at the same time. */
 export const slotsLimit = 64;
 /** Operations in one compound. */

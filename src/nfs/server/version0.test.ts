@@ -1,6 +1,5 @@
 // NFSv4.0: clients, owners and their seqids (RFC 7530 §9, §16).
 import assert from "node:assert/strict";
-import { EventEmitter, once } from "node:events";
 import { test } from "node:test";
 
 import { OpenResult } from "../../wire/nfs4/operations.ts";
@@ -10,7 +9,6 @@ import { user } from "./testing/raw-connection.ts";
 import {
   getAttributes,
   getHandle,
-  makeDirectory,
   plain,
   putHandle,
   putRoot,
@@ -21,7 +19,6 @@ import {
   write,
 } from "./testing/raw-operations.ts";
 import {
-  callOf,
   closeInSequence,
   confirmClientId,
   confirmOpen,
@@ -240,45 +237,6 @@ test("a lock keeps clients of the other minor version out", async () => {
   const newer = await server.client("newer");
   const asked = await newer.run([putHandle(handle), testLock({ type: 1, owner: "me" })]);
   assert.equal(asked.denied?.owner, "locker");
-});
-
-test("a request that changed something is not done twice when it comes again", async () => {
-  await using server = await TestServer.start();
-  const connection = await server.connect();
-  await new Version0(connection).value(putRoot, makeDirectory("before"));
-  // The same bytes with the same xid, on a connection of its own.
-  const xid = 4711;
-  const record = callOf(xid, [putRoot, makeDirectory("made once")]);
-  const first = await connection.exchange(xid, record);
-  const second = await (await server.connect()).exchange(xid, record);
-  assert.deepEqual(second, first);
-  assert.equal(first.readUInt32BE(24), 0, "NFS4_OK");
-});
-
-test("a request that comes again while it is carried out is answered once it is durable", async () => {
-  await using server = await TestServer.start();
-  const { files } = server;
-  const durable: (() => void)[] = [];
-  const arrivals = new EventEmitter();
-  files.whenDurable = (_sequence, call) => {
-    durable.push(call);
-    arrivals.emit("arrived");
-  };
-  const [connection, elsewhere] = [await server.connect(), await server.connect()];
-  const record = callOf(4711, [putRoot, makeDirectory("made once")]);
-  const arrived = once(arrivals, "arrived");
-  const first = connection.exchange(4711, record);
-  await arrived;
-  let isAnswered = false;
-  const second = elsewhere.exchange(4711, record).finally(() => {
-    isAnswered = true;
-  });
-  // Answered on the same connection after it, so that it was looked at by now.
-  await new Version0(elsewhere).value(putRoot, getHandle);
-  assert.equal(isAnswered, false);
-  for (const call of durable) call();
-  assert.deepEqual(await second, await first);
-  assert.equal((await first).readUInt32BE(24), 0, "NFS4_OK");
 });
 
 test("the lease is kept by RENEW and by every use of a stateid", async () => {

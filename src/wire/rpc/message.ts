@@ -154,6 +154,9 @@ function encodeAuthSys(writer: XdrWriter, credential: AuthSys): void {
 }
 
 /** The header of an accepted reply; results follow where the status is success. */
+/** Bytes of what `encodeAccepted` writes. */
+export const acceptedLength = 24;
+
 export function encodeAccepted(writer: XdrWriter, xid: number, status: number): void {
   writer.uint32(xid);
   writer.uint32(messageReply);

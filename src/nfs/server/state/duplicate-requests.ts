@@ -2,22 +2,22 @@ import { crc32 } from "node:zlib";
 
 import { duplicateRepliesLimit, duplicateReplyLimit } from "../limits.ts";
 
-interface KeptReply {
-  readonly bytes: Uint8Array;
-  /** Retransmissions that came before the reply could go out; undefined once it has. */
-  waiting: (() => void)[] | undefined;
-}
+/** A request that came: its reply, or who waits for that. */
+export type KnownRequest =
+  | { readonly reply: Uint8Array }
+  | { readonly waiting: ((reply: Uint8Array | undefined) => void)[] };
 
 /** Bytes of a request that tell it from another one with the same xid. */
 const comparedBytes = 4096;
 
 /**
  * NFSv4.0 has no slots: a client whose connection broke sends its requests again, and what changed
- * something must not happen twice (RFC 7530 §3.1.1). The last replies
- * to such requests are kept by who asked, the xid and the request's bytes.
+ * something must not happen twice (RFC 7530 §3.1.1). Requests whose replies can't go out at once,
+ * and the last of those replies, are known by who asked, the xid and the request's bytes. Replies
+ * are what follows the RPC header.
  */
 export class DuplicateRequests {
-  readonly #replies = new Map<string, KeptReply>();
+  readonly #requests = new Map<string, KnownRequest>();
 
   /** `peer`: the client's address and view. */
   static key(peer: string, xid: number, request: Uint8Array): string {
@@ -25,34 +25,40 @@ export class DuplicateRequests {
     return `${peer} ${xid} ${request.length} ${sum}`;
   }
 
-  reply(key: string): Uint8Array | undefined {
-    return this.#replies.get(key)?.bytes;
+  find(key: string): KnownRequest | undefined {
+    return this.#requests.get(key);
   }
 
-  /** Takes a copy of what follows the RPC header, before it goes out. */
-  keep(key: string, reply: Uint8Array): void {
-    if (reply.length > duplicateReplyLimit) return;
-    this.#replies.set(key, { bytes: Uint8Array.prototype.slice.call(reply), waiting: [] });
-    if (this.#replies.size <= duplicateRepliesLimit) return;
-    for (const oldest of this.#replies.keys()) {
-      this.#replies.delete(oldest);
+  /** The request is carried out, or what it did is made durable. */
+  begin(key: string): void {
+    this.#requests.set(key, { waiting: [] });
+  }
+
+  /** The reply goes out, to whoever asked again too. */
+  finish(key: string, reply: Uint8Array): void {
+    const known = this.#requests.get(key);
+    if (known === undefined || "reply" in known) return;
+    if (reply.length > duplicateReplyLimit) this.#requests.delete(key);
+    else this.#requests.set(key, { reply: Uint8Array.prototype.slice.call(reply) });
+    for (const answer of known.waiting) answer(reply);
+    this.#dropOldest();
+  }
+
+  /** Nobody knows what of the request was done: whoever asks again has it done anew. */
+  fail(key: string): void {
+    const known = this.#requests.get(key);
+    if (known === undefined || "reply" in known) return;
+    this.#requests.delete(key);
+    for (const answer of known.waiting) answer(undefined);
+  }
+
+  /** Those that are under way are as few as the requests that the server has in hand. */
+  #dropOldest(): void {
+    if (this.#requests.size <= duplicateRepliesLimit) return;
+    for (const [key, known] of this.#requests) {
+      if ("waiting" in known) continue;
+      this.#requests.delete(key);
       return;
     }
-  }
-
-  /** Whether a retransmission of it has to wait, with what is then to be done. */
-  waits(key: string, go: () => void): boolean {
-    const waiting = this.#replies.get(key)?.waiting;
-    waiting?.push(go);
-    return waiting !== undefined;
-  }
-
-  /** What the request did is durable, and its reply goes out. */
-  goesOut(key: string): void {
-    const kept = this.#replies.get(key);
-    if (kept?.waiting === undefined) return;
-    const { waiting } = kept;
-    kept.waiting = undefined;
-    for (const go of waiting) go();
   }
 }

@@ -46,3 +46,11 @@ export class Session {
     }));
   }
 }
+
+/** The slot's request could not be finished: it may come again, as if it never had. */
+export function forgetRequest(slot: Slot): void {
+  if (!slot.busy) return;
+  slot.busy = false;
+  slot.reply = undefined;
+  slot.sequence = (slot.sequence - 1) >>> 0;
+}

@@ -257,6 +257,17 @@ export function write(
   };
 }
 
+export function commit(offset: number, count: number): RawOperation<Buffer> {
+  return {
+    number: Operation.COMMIT,
+    encode: (writer) => {
+      writer.uint64(offset);
+      writer.uint32(count);
+    },
+    decode: (reader) => Buffer.from(reader.fixedOpaque(8)),
+  };
+}
+
 export interface LockArguments {
   readonly type: number;
   readonly reclaim?: boolean;
