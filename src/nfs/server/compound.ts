@@ -42,6 +42,11 @@ export class Compound {
   session: Session | undefined;
   slot: Slot | undefined;
   keepReply = false;
+  /** Where in the writer the whole result begins, and where it must end. */
+  resultStart = 0;
+  resultEnd = Infinity;
+  /** Which limit of the session's that is. */
+  tooBig: StatusCode = Status.REP_TOO_BIG;
   /** Files whose data must be durable before the reply goes out. */
   readonly commits: Inode[] = [];
   /** Somebody got an open or a lock, which may have to be reclaimed after a crash. */
@@ -125,6 +130,15 @@ export class Compound {
     return undefined;
   }
 
+  /**
+   * Why the results that are still to come, of `length` bytes at most, don't fit. There is always
+   * room for why the next operation fails.
+   */
+  refuseLength(length: number, isLast: boolean): StatusCode | undefined {
+    const end = this.writer.length + length + (isLast ? 0 : largestRefusal);
+    return end > this.resultEnd ? this.tooBig : undefined;
+  }
+
   /** Refuses what changes something where the connection may only read (facts §2.3). */
   refuseWrite(): StatusCode | undefined {
     return this.grant.permissions.write ? undefined : Status.ROFS;
@@ -200,6 +214,9 @@ export class Compound {
     };
   }
 }
+
+/** Bytes of an operation that fails: its number, its status and what SETATTR says besides. */
+const largestRefusal = 12;
 
 /** Who introduces a client: nobody else may replace it while it holds something. */
 export function principalOf({ credential }: Compound): string {

@@ -7,6 +7,7 @@ import { operationsLimit, tagLimit } from "./limits.ts";
 import {
   bodyOnError,
   errorsWithBody,
+  largestResults,
   lowestOperation,
   sessionless,
   versions,
@@ -15,7 +16,6 @@ import {
 /** Where the driver is in a compound: what it needs to go on after a wait. */
 interface Progress {
   readonly compound: Compound;
-  readonly resultStart: number;
   readonly countAt: number;
   done: number;
 }
@@ -29,12 +29,12 @@ export function runCompound(compound: Compound): void | Promise<void> {
   const tag = reader.opaque(tagLimit);
   const minorVersion = reader.uint32();
   compound.operationCount = reader.uint32();
-  const resultStart = writer.length;
+  compound.resultStart = writer.length;
   writer.uint32(Status.OK);
   writer.opaque(tag);
   const countAt = writer.length;
   writer.uint32(0);
-  const progress = { compound, resultStart, countAt, done: 0 };
+  const progress = { compound, countAt, done: 0 };
   if (minorVersion !== 0 && minorVersion !== 1) {
     return finish(progress, Status.MINOR_VERS_MISMATCH);
   }
@@ -106,6 +106,11 @@ function perform(compound: Compound, operation: number, index: number): Outcome 
   }
   const handler = versions[compound.minorVersion].handlers[operation];
   if (handler === undefined) return Status.NOTSUPP;
+  const largest = largestResults[operation];
+  if (largest !== undefined) {
+    const refused = compound.refuseLength(largest, index === compound.operationCount - 1);
+    if (refused !== undefined) return refused;
+  }
   const { offset } = compound.reader;
   try {
     return handler(compound);
@@ -141,13 +146,15 @@ function endOperation(
   outcome: StatusCode,
 ): boolean {
   const { compound } = progress;
-  const { writer, session } = compound;
+  const { writer } = compound;
   if (compound.replay !== undefined) {
-    writer.length = progress.resultStart;
+    writer.length = compound.resultStart;
     writer.room(compound.replay.length).set(compound.replay);
     return false;
   }
-  let status = outcome;
+  progress.done += 1;
+  const isLast = outcome !== Status.OK || progress.done === compound.operationCount;
+  const status = compound.refuseLength(0, isLast) ?? outcome;
   const keepsBody =
     status === Status.OK ||
     (bodyOnError.has(operation) && status !== Status.BADXDR) ||
@@ -156,23 +163,14 @@ function endOperation(
   if (status !== Status.OK && bodyOnError.has(operation) && writer.length === bodyStart) {
     writer.uint32(0);
   }
-  if (session !== undefined) {
-    const length = writer.length - progress.resultStart;
-    const cached = compound.keepReply && length > session.fore.maximumCached;
-    if (length > session.fore.maximumReply || cached) {
-      writer.length = bodyStart;
-      status = cached ? Status.REP_TOO_BIG_TO_CACHE : Status.REP_TOO_BIG;
-    }
-  }
-  progress.done += 1;
   if (status === Status.OK) return true;
   writer.patchUint32(bodyStart - 4, status);
   finish(progress, status);
   return false;
 }
 
-function finish({ compound, resultStart, countAt, done }: Progress, status: StatusCode): void {
-  const { writer, slot } = compound;
+function finish({ compound, countAt, done }: Progress, status: StatusCode): void {
+  const { writer, slot, resultStart } = compound;
   writer.patchUint32(resultStart, status);
   writer.patchUint32(countAt, done);
   if (slot !== undefined && compound.keepReply) {

@@ -9,6 +9,7 @@ import {
   verifierLength,
 } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
+import { acceptedLength } from "../../../wire/rpc/message.ts";
 import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { type Compound, principalOf } from "../compound.ts";
@@ -306,6 +307,10 @@ export function sequence(compound: Compound): StatusCode {
   if (sequenceNumber === slot.sequence) return repeat(compound, slot);
   if (sequenceNumber !== next) return Status.SEQ_MISORDERED;
   if (slot.busy) return Status.DELAY;
+  limitReply(compound, session, keepReply);
+  const isLast = compound.operationCount === 1;
+  const tooBig = compound.refuseLength(sequenceLength, isLast);
+  if (tooBig !== undefined) return tooBig;
   slot.sequence = sequenceNumber;
   slot.used = true;
   slot.busy = true;
@@ -314,10 +319,22 @@ export function sequence(compound: Compound): StatusCode {
   slot.principal = principalOf(compound);
   compound.session = session;
   compound.slot = slot;
-  compound.keepReply = keepReply || compound.operationCount === 1;
+  compound.keepReply = keepReply || isLast;
   compound.state.renew(session.client);
   encodeSequence(compound.writer, session, sequenceNumber, slotNumber);
   return Status.OK;
+}
+
+/** Bytes of SEQUENCE4resok. */
+const sequenceLength = 36;
+
+/** What is agreed on counts the RPC header (§18.36.3). */
+function limitReply(compound: Compound, { fore }: Session, keepReply: boolean): void {
+  const { maximumReply, maximumCached } = fore;
+  const mustFitCache = keepReply && maximumCached < maximumReply;
+  compound.tooBig = mustFitCache ? Status.REP_TOO_BIG_TO_CACHE : Status.REP_TOO_BIG;
+  const longest = mustFitCache ? maximumCached : maximumReply;
+  compound.resultEnd = compound.resultStart + longest - acceptedLength;
 }
 
 /** A retransmission: the answer of before, if it was kept (RFC 8881 §2.10.6.1.3). */

@@ -90,10 +90,10 @@ const servedByVersion1: Served = {
 };
 
 /** By number. */
-function byNumber(served: Served): readonly (OperationHandler | undefined)[] {
-  const table: (OperationHandler | undefined)[] = [];
-  for (const [name, handler] of Object.entries(served)) {
-    table[Operation[name as OperationName]] = handler;
+function byNumber<T>(served: Partial<Record<OperationName, T>>): readonly (T | undefined)[] {
+  const table: (T | undefined)[] = [];
+  for (const name of Object.keys(served) as OperationName[]) {
+    table[Operation[name]] = served[name];
   }
   return table;
 }
@@ -111,6 +111,35 @@ export const versions = {
 } as const;
 
 export const lowestOperation: number = Operation.ACCESS;
+
+/** Bytes of change_info4, of a stateid, and of a bitmap with all attributes that can be set. */
+const [changeInfo, stateid, bitmap] = [20, 16, 16];
+
+/**
+ * Bytes of the results of what changes something, at most, after the operation's number and status.
+ * It is done only where they fit the session's replies (RFC 8881 §2.10.6.4); what changes nothing
+ * is measured afterwards.
+ */
+export const largestResults: readonly (number | undefined)[] = byNumber({
+  CLOSE: stateid,
+  CREATE: changeInfo + bitmap,
+  CREATE_SESSION: 80,
+  DESTROY_CLIENTID: 0,
+  DESTROY_SESSION: 0,
+  EXCHANGE_ID: 256,
+  FREE_STATEID: 0,
+  LINK: changeInfo,
+  LOCK: stateid,
+  LOCKU: stateid,
+  OPEN: stateid + changeInfo + 4 + bitmap + 4,
+  OPEN_DOWNGRADE: stateid,
+  RECLAIM_COMPLETE: 0,
+  REMOVE: changeInfo,
+  RENAME: 2 * changeInfo,
+  SETATTR: bitmap,
+  // The number of bytes, how stable they are, and the server's verifier.
+  WRITE: 4 + 4 + 8,
+});
 
 /** May stand outside a session, as the only operation (RFC 8881 §18.34 to §18.37, §18.50). */
 export const sessionless: ReadonlySet<number> = new Set([
