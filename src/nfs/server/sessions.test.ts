@@ -270,6 +270,17 @@ test("DESTROY_SESSION, of the session it is sent in, has to be the last (§18.37
   assert.equal(await session.status(putRoot), "NFS4ERR_BADSESSION");
 });
 
+test("a client whose connection broke, without SEQUENCE on the next one, can say goodbye", async () => {
+  // Linux's does so when it unmounts after a while, and gives up on what is refused. §18.37.3 wants
+  // the connection to be the session's; with SP4_NONE each SEQUENCE would make it that (§2.10.3.1).
+  await using server = await TestServer.start();
+  const { connection, id, clientId } = await server.client("c");
+  await connection.close();
+  const elsewhere = await server.connect();
+  assert.equal(await statusOfOne(elsewhere, destroySession(id)), "NFS4_OK");
+  assert.equal(await statusOfOne(elsewhere, destroyClientId(clientId)), "NFS4_OK");
+});
+
 test("RECLAIM_COMPLETE, by how often and for what, is taken once (§18.51.3)", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c", { reclaims: true });
