@@ -109,7 +109,7 @@ export class Contents {
       if (node.redo?.isLarge && !this.#flushes.has(node)) this.#flush(node, () => {});
       return outcome;
     }
-    return written.then((count) => this.#wrote(node, offset, count), refusal);
+    return this.#wroteLater(node, offset, written);
   }
 
   /** The caller stores the node with the same writer and calls `resized` then. */
@@ -252,6 +252,21 @@ export class Contents {
     return this.write(node, offset, bytes, stable);
   }
 
+  async #wroteLater(
+    node: Node,
+    offset: number,
+    written: Promise<number>,
+  ): Promise<number | Failure> {
+    node.pins += 1;
+    try {
+      return this.#wrote(node, offset, await written);
+    } catch (error) {
+      return refusal(error);
+    } finally {
+      node.pins -= 1;
+    }
+  }
+
   /** Whether a crash can't bring back what was before; cuts off what is past the end then. */
   #mayChange(node: Node): boolean {
     if (node.changeableAt > this.#store.durable) return false;
@@ -283,12 +298,14 @@ export class Contents {
   }
 
   #remember(node: Node, flush: Flush): void {
+    node.pins += 1;
     const known = this.#flushes.get(node);
     if (known === undefined) this.#flushes.set(node, new Set([flush]));
     else known.add(flush);
   }
 
   #forget(node: Node, flush: Flush): void {
+    node.pins -= 1;
     const known = this.#flushes.get(node);
     known?.delete(flush);
     if (known?.size === 0) this.#flushes.delete(node);

@@ -68,6 +68,12 @@ export interface FileSystem {
    */
   hold(inode: Inode): void;
   release(inode: Inode): void;
+  /**
+   * Keeps the object the only one of its inode for who has it in hand while waiting; each `pin`
+   * needs an `unpin`.
+   */
+  pin(inode: Inode): void;
+  unpin(inode: Inode): void;
   /** Removes nameless inodes that nobody reclaimed; the NFS server calls it when grace is over. */
   endRecovery(): void;
 
@@ -108,8 +114,8 @@ export interface FileSystem {
 
 /**
  * A file's attributes as they are now: one object an inode while it is cached, updated in place,
- * read directly by the hot path. Nobody outside `files` writes to it. Don't keep it over an await;
- * keep `number` and ask again.
+ * read directly by the hot path. Nobody outside `files` writes to it. Don't keep it over an await
+ * unless it is pinned or held; keep `number` and ask again.
  */
 export interface Inode {
   readonly number: FileKey;

@@ -24,12 +24,22 @@ import {
 import { Meter } from "./meter.ts";
 import { decodeNode, encodeNode, type Metered, Node, unmetered } from "./node.ts";
 
+export interface InodeTableOptions {
+  readonly store: Store;
+  readonly data: Data;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How many are kept in memory though nobody needs them. */
+  readonly cachedInodes?: number;
+}
+
 /** A file system's inodes: cached, numbered, stored, and forgotten when nothing needs them. */
 export class InodeTable {
   readonly #store: Store;
   readonly #data: Data;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #cachedInodes: number;
   readonly #cache = new Map<FileKey, Node>();
   readonly #dirty = new Set<Node>();
   #nextNumber: FileKey;
@@ -43,11 +53,12 @@ export class InodeTable {
   /** Of what is stored; attributes that are still lazy are not in it. */
   readonly meter: Meter;
 
-  constructor(store: Store, data: Data, clock: Clock, random: Random) {
+  constructor({ store, data, clock, random, cachedInodes }: InodeTableOptions) {
     this.#store = store;
     this.#data = data;
     this.#clock = clock;
     this.#random = random;
+    this.#cachedInodes = cachedInodes ?? cachedInodesLimit;
     this.#nextNumber = numberIn(store, numbersKey, 1);
     this.#reservedTo = this.#nextNumber;
     this.meter = store.read(Meter.read);
@@ -222,7 +233,7 @@ export class InodeTable {
 
   #remember(node: Node): void {
     this.#cache.set(node.number, node);
-    if (this.#cache.size <= cachedInodesLimit) return;
+    if (this.#cache.size <= this.#cachedInodes) return;
     // Later, when nobody is in the middle of an operation with nodes in hand.
     this.#evicting ??= this.#clock.schedule(0, () => {
       this.#evicting = undefined;
@@ -232,14 +243,15 @@ export class InodeTable {
 
   #evict(): void {
     for (const node of this.#cache.values()) {
-      if (this.#cache.size <= cachedInodesLimit) return;
+      if (this.#cache.size <= this.#cachedInodes) return;
       if (this.#mayEvict(node)) this.#cache.delete(node.number);
     }
   }
 
   #mayEvict(node: Node): boolean {
     const isStored = node.changeableAt <= this.#store.durable && !this.#dirty.has(node);
-    return isStored && node.isSettled && node.holds === 0 && node.number !== 1;
+    const isNeeded = node.holds > 0 || node.pins > 0 || node.number === 1;
+    return isStored && node.isSettled && !isNeeded;
   }
 }
 

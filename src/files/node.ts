@@ -59,6 +59,8 @@ export class Node implements Inode {
   isUnflushed = false;
   /** Opens that keep the contents though the last name may be gone. Not stored. */
   holds = 0;
+  /** Work that waits with the object in hand: it must stay the only one. Not stored. */
+  pins = 0;
   /** Contents from here on are former ones, still to be cut off, and read as zeros; -1: none are. Not stored. */
   cutAt = -1;
   /** The commit that must be durable before contents may change. Not stored. */

@@ -70,6 +70,8 @@ export interface PosixFileSystemOptions {
   readonly random: Random;
   /** Bytes of the largest file that has its contents in the store. */
   readonly inlineLimit?: number;
+  /** Inodes kept in memory. */
+  readonly cachedInodes?: number;
 }
 
 const setGroupBit = 0o2000;
@@ -87,12 +89,12 @@ export class PosixFileSystem implements FileSystem {
   readonly #room: FreeRoom;
 
   constructor(options: PosixFileSystemOptions) {
-    const { id, store, data, clock, random } = options;
+    const { id, store, data, clock } = options;
     this.id = id;
     this.#store = store;
     this.#data = data;
     this.#room = new FreeRoom(data, clock);
-    const inodes = new InodeTable(store, data, clock, random);
+    const inodes = new InodeTable(options);
     this.#inodes = inodes;
     const inline = new InlineContents(store, options.inlineLimit ?? inlineLimit);
     this.#contents = new Contents({ store, data, clock, inodes, inline });
@@ -321,6 +323,14 @@ export class PosixFileSystem implements FileSystem {
 
   release(inode: Inode): void {
     this.#inodes.release(inode as Node);
+  }
+
+  pin(inode: Inode): void {
+    (inode as Node).pins += 1;
+  }
+
+  unpin(inode: Inode): void {
+    (inode as Node).pins -= 1;
   }
 
   endRecovery(): void {

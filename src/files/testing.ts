@@ -8,15 +8,20 @@ import { PosixFileSystem } from "./posix-file-system.ts";
 /** For tests: a file system in memory, with the engines to look at or to open again. */
 export function memoryFileSystem({
   clock = new FakeClock(),
-  inlineLimit,
-}: { clock?: Clock; inlineLimit?: number } = {}): {
+  data = new MemoryData(),
+  ...limits
+}: {
+  clock?: Clock;
+  data?: MemoryData;
+  inlineLimit?: number;
+  cachedInodes?: number;
+} = {}): {
   files: PosixFileSystem;
   store: MemoryStore;
   data: MemoryData;
   reopen: () => PosixFileSystem;
 } {
   const store = new MemoryStore();
-  const data = new MemoryData();
   const reopen = (): PosixFileSystem =>
     new PosixFileSystem({
       id: "fs-test",
@@ -24,7 +29,7 @@ export function memoryFileSystem({
       data,
       clock,
       random: new SeededRandom(7),
-      ...(inlineLimit !== undefined && { inlineLimit }),
+      ...limits,
     });
   return { files: reopen(), store, data, reopen };
 }

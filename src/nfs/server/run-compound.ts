@@ -66,23 +66,35 @@ function proceed(progress: Progress): void | Promise<void> {
     const { length: bodyStart } = compound.writer;
     const outcome = perform(compound, operation, progress.done);
     if (typeof outcome !== "number") {
-      return outcome
-        .catch((error: unknown) => failure(error))
-        .then((status) => {
-          if (status instanceof NotResident) {
-            return status.loaded.then(() => {
-              compound.writer.length = bodyStart - 8;
-              return proceed(progress);
-            });
-          }
-          return endOperation(progress, operation, bodyStart, status)
-            ? proceed(progress)
-            : undefined;
-        });
+      return proceedLater(progress, operation, bodyStart, outcome);
     }
     if (!endOperation(progress, operation, bodyStart, outcome)) return undefined;
   }
   return finish(progress, Status.OK);
+}
+
+/** Goes on when what the operation waits for is there. */
+async function proceedLater(
+  progress: Progress,
+  operation: number,
+  bodyStart: number,
+  outcome: Promise<StatusCode>,
+): Promise<void> {
+  const { compound } = progress;
+  const { current, saved, files } = compound;
+  if (current !== undefined) files.pin(current);
+  if (saved !== undefined) files.pin(saved);
+  try {
+    const status = await outcome.catch((error: unknown) => failure(error));
+    if (status instanceof NotResident) {
+      await status.loaded;
+      compound.writer.length = bodyStart - 8;
+    } else if (!endOperation(progress, operation, bodyStart, status)) return;
+  } finally {
+    if (current !== undefined) files.unpin(current);
+    if (saved !== undefined) files.unpin(saved);
+  }
+  await proceed(progress);
 }
 
 /** There are fewer operations than the compound said. */

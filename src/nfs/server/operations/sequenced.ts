@@ -1,4 +1,5 @@
 // Owner seqids of NFSv4.0 with replay (RFC 7530 §9.1.7 to §9.1.9).
+import { failed } from "../../../files/failure.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import type { Stateid } from "../../../wire/nfs4/stateid.ts";
 import type { Compound } from "../compound.ts";
@@ -34,7 +35,8 @@ export function inSequence(
     const { last } = owner;
     if (seqid === owner.sequence && last?.operation === operation) {
       compound.writer.room(last.body.length).set(last.body);
-      compound.current = last.current ?? compound.current;
+      const current = last.current === undefined ? undefined : compound.files.inode(last.current);
+      if (current !== undefined && !failed(current)) compound.current = current;
       return last.status as StatusCode;
     }
     if (seqid !== (owner.sequence + 1) >>> 0) return Status.BAD_SEQID;
@@ -47,7 +49,7 @@ export function inSequence(
     operation,
     status,
     body: Uint8Array.prototype.slice.call(compound.writer.written(start)),
-    current: compound.current,
+    current: compound.current?.number,
   };
   return status;
 }

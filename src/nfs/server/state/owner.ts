@@ -22,8 +22,8 @@ export interface OwnerReply {
   readonly status: number;
   /** The result without its operation number and status. */
   readonly body: Uint8Array;
-  /** The current file handle after it. */
-  readonly current: Inode | undefined;
+  /** The current file after it. */
+  readonly current: Inode["number"] | undefined;
 }
 
 /** Entries looked at for one that may go, when an owner comes. */

@@ -24,9 +24,9 @@ import { createSession, exchangeId, type RawChannel, sequence } from "./raw-sess
 export class TestServer implements AsyncDisposable {
   readonly clock = new FakeClock();
   readonly records = new MemoryClientRecords();
-  readonly #memory = memoryFileSystem({ clock: this.clock });
+  readonly #memory: ReturnType<typeof memoryFileSystem>;
   readonly #connections: RawConnection[] = [];
-  files: FileSystem = this.#memory.files;
+  files: FileSystem;
   /** What the clients may do, for tests to change. */
   readonly permissions = { mount: true, write: true, root: true };
   /** What the connections to come see the file system through. */
@@ -35,10 +35,15 @@ export class TestServer implements AsyncDisposable {
   #server: NfsServer | undefined;
   #port = 0;
 
-  static async start(): Promise<TestServer> {
-    const server = new TestServer();
+  static async start(limits: { readonly cachedInodes?: number } = {}): Promise<TestServer> {
+    const server = new TestServer(limits);
     await server.#listen();
     return server;
+  }
+
+  private constructor(limits: { readonly cachedInodes?: number }) {
+    this.#memory = memoryFileSystem({ clock: this.clock, ...limits });
+    this.files = this.#memory.files;
   }
 
   /** Another run of the server over the same file system and the same records of clients. */
