@@ -13,7 +13,9 @@ import {
 import { openTunnel } from "./tunnel.ts";
 
 const watchMs = 1000;
-const settings = "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport";
+/** The helper's, and `sec`: without it the kernel makes EPERM of the server's EACCES. */
+const settings =
+  "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport,sec=sys";
 
 export function kernelHasNfs4(): boolean {
   return readFileSync("/proc/filesystems", "utf8").split(/\s+/).includes("nfs4");
@@ -68,23 +70,35 @@ const reasons: readonly [string, MountFailureReason][] = [
   ["Connection reset by peer", "connection-reset"],
   ["Connection refused", "connection-refused"],
   ["No such file or directory", "no-such-path"],
-  ["Not a directory", "not-a-directory"],
+  ["is not a directory", "not-a-directory"],
 ];
 
 async function run(command: string, flags: readonly string[], timeoutMs: number): Promise<void> {
-  const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"] });
+  // A group of its own, as mount(8) leaves the work to another process, mount.nfs4.
+  const child = spawn(command, flags, { stdio: ["ignore", "ignore", "pipe"], detached: true });
   let printed = "";
   child.stderr.on("data", (chunk: Buffer) => {
     printed += chunk.toString();
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  let timer: NodeJS.Timeout | undefined;
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
+    child.once("spawn", () => {
+      timer = setTimeout(() => killGroup(child.pid!), timeoutMs);
+    });
   });
   clearTimeout(timer);
   if (code === 0) return;
   if (code === null) throw new MountFailed("timed-out", `${command} didn't end in time`);
   const reason = reasons.find(([text]) => printed.includes(text))?.[1] ?? "system";
   throw new MountFailed(reason, printed.trim());
+}
+
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }

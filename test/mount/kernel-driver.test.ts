@@ -15,6 +15,7 @@ import { eventually } from "../support/eventually.ts";
 import { Instance } from "../support/instance.ts";
 import { MountCertificates } from "../support/mount-certificates.ts";
 import { makeMountTarget, type MountTarget } from "../support/mount-target.ts";
+import { isRunning } from "../support/mounted.ts";
 import { connectTcp, nfsClient, readWrite, rootUser } from "../support/nfs.ts";
 
 const directory = mkdtempSync(path.join(tmpdir(), "mooring-test-"));
@@ -66,6 +67,7 @@ test("the kernel mounts what a tunnel on 127.0.0.1 leads to, as the access point
       "timeo=600",
       "retrans=2",
       "noresvport",
+      "sec=sys",
       "nconnect=1",
       `port=${port}`,
       "rw",
@@ -88,16 +90,22 @@ test("the kernel mounts what a tunnel on 127.0.0.1 leads to, as the access point
   }
 });
 
-test("what mount.nfs4 says is told as the reason, and the tunnel is gone", async () => {
-  const says = "mount.nfs4: access denied by server while mounting 127.0.0.1:/";
-  standIn(`echo "${says}" >&2; exit 32`);
-  await assert.rejects(driver.mount(wanted()), { reason: "access-denied", message: says });
-  await assert.rejects(connectTcp("127.0.0.1", asked().port), { code: "ECONNREFUSED" });
-});
+for (const [says, reason] of [
+  ["mount.nfs4: access denied by server while mounting 127.0.0.1:/", "access-denied"],
+  ["mount.nfs4: mount spec 127.0.0.1:/ or point /mnt is not a directory", "not-a-directory"],
+] as const) {
+  test(`what mount.nfs4 says is told as the reason ${reason}, and the tunnel is gone`, async () => {
+    standIn(`echo "${says}" >&2; exit 32`);
+    await assert.rejects(driver.mount(wanted()), { reason, message: says });
+    await assert.rejects(connectTcp("127.0.0.1", asked().port), { code: "ECONNREFUSED" });
+  });
+}
 
-test("a mount that hangs is given up in time", async () => {
-  standIn("exec sleep 1000");
-  await assert.rejects(driver.mount({ ...wanted(), timeoutMs: 100 }), { reason: "timed-out" });
+test("a mount that hangs is given up in time, with what mount(8) has started", async () => {
+  standIn(`sleep 1000 & echo $! > ${at("helper")}; wait`);
+  await assert.rejects(driver.mount({ ...wanted(), timeoutMs: 1000 }), { reason: "timed-out" });
+  const helper = Number(readFileSync(at("helper"), "utf8"));
+  await eventually("the end of mount(8)'s helper", () => !isRunning(helper));
 });
 
 /** Unmounts, and asserts that connections through the tunnel end with it. */

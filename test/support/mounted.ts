@@ -181,7 +181,7 @@ function pidFile({ dataDirectory }: Instance, directory: string): string {
   return path.join(dataDirectory, `${path.basename(directory)}.pid`);
 }
 
-function isRunning(processId: number): boolean {
+export function isRunning(processId: number): boolean {
   try {
     const [, state] = /\) (\w)/.exec(readFileSync(`/proc/${processId}/stat`, "utf8")) ?? [];
     return state !== "Z";
