@@ -129,8 +129,9 @@ function decodeLock(request: FuseRequest): { range: LockRange; kind: number; own
   };
 }
 
+/** At most 16 bytes: Linux's client, told who holds a lock, has room for its own 20 and no more. */
 function ownerName(lockOwner: bigint): string {
-  return `lock ${lockOwner.toString(16)}`;
+  return lockOwner.toString(16);
 }
 
 function keyOf(owner: string, nodeId: number): string {
