@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
@@ -13,8 +21,11 @@ const kernelOptions = [
   "con=null con0=null,fd:2 con1=null ssl=null",
 ].join(" ");
 
-/** All of the guest's processes and mounts end with this one. */
-const isolated = "unshare -m --propagation private --pid --fork --kill-child=KILL".split(" ");
+/**
+ * All of the guest's processes and mounts end with this one. A slave doesn't keep what the host
+ * unmounts meanwhile.
+ */
+const isolated = "unshare -m --propagation slave --pid --fork --kill-child=KILL".split(" ");
 
 /** A Linux kernel that runs as a process, with a tree of the host as its root. */
 export class Guest {
@@ -22,6 +33,8 @@ export class Guest {
   readonly #directory: string;
   readonly #tree: string;
   readonly #network: GuestNetwork;
+  /** Directories of the host, by where they are in the guest. */
+  readonly #shown = new Map<string, string>();
   #process: ChildProcess | undefined;
 
   constructor(tree: string, network: GuestNetwork) {
@@ -30,9 +43,27 @@ export class Guest {
     this.#directory = mkdtempSync(path.join(tree, "tmp/mooring-test-"));
   }
 
+  /** As the guest names what `tell`, `show` and `copy` give it. */
+  inside(...names: readonly string[]): string {
+    return path.join("/", path.relative(this.#tree, this.#directory), ...names);
+  }
+
   /** Lets the guest see that something happened. */
-  tell(fact: string): void {
-    writeFileSync(path.join(this.#directory, fact), "");
+  tell(fact: string, about = ""): void {
+    const whole = path.join(this.#directory, `.${fact}`);
+    writeFileSync(whole, about);
+    renameSync(whole, path.join(this.#directory, fact));
+  }
+
+  /** Gives the guest a copy of a file of the host. */
+  copy(file: string, name: string): void {
+    cpSync(file, path.join(this.#directory, name));
+  }
+
+  /** Lets the guest read a directory of the host, from its boot on. */
+  show(directory: string, name: string): void {
+    mkdirSync(path.join(this.#directory, name), { recursive: true });
+    this.#shown.set(this.inside(name), directory);
   }
 
   /**
@@ -44,14 +75,14 @@ export class Guest {
     programArguments: readonly string[],
     line: (text: string) => void,
   ): Promise<void> {
-    const inside = path.join("/", path.relative(this.#tree, this.#directory));
     cpSync(path.dirname(program), path.join(this.#directory, "program"), { recursive: true });
-    const script = `${inside}/program/${path.basename(program)}`;
-    const work = ["python3", script, inside, ...programArguments].join(" ");
+    const script = this.inside("program", path.basename(program));
+    const work = ["python3", script, this.inside(), ...programArguments].join(" ");
     writeFileSync(path.join(this.#directory, "init.sh"), initScript(work));
     chmodSync(path.join(this.#directory, "init.sh"), 0o755);
-    const options = `${kernelOptions} init=${inside}/init.sh`;
-    const boot = [...isolated, "sh", "-c", bootScript, "boot", this.#tree, options];
+    const options = `${kernelOptions} init=${this.inside("init.sh")}`;
+    const shown = [...this.#shown].flat();
+    const boot = [...isolated, "sh", "-c", bootScript, "boot", this.#tree, options, ...shown];
     const [command, args] = this.#network.within(...boot);
     const started = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.#process = started;
@@ -77,10 +108,16 @@ export class Guest {
 /** The kernel stays a child, since it couldn't kill itself as process 1 of a namespace. */
 const bootScript = `
 set -e
-mount --bind /dev "$1/dev"
-mount -t proc proc "$1/proc"
-mount -t tmpfs -o exec tmpfs "$1/dev/shm"
-chroot "$1" env TMPDIR=/dev/shm /usr/bin/linux.uml $2
+tree=$1 options=$2
+shift 2
+mount --bind /dev "$tree/dev"
+mount -t proc proc "$tree/proc"
+mount -t tmpfs -o exec tmpfs "$tree/dev/shm"
+while [ $# -gt 0 ]; do
+  mount --bind "$2" "$tree$1"
+  shift 2
+done
+chroot "$tree" env TMPDIR=/dev/shm /usr/bin/linux.uml $options
 exit 0
 `;
 
@@ -91,6 +128,8 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /mnt
+# Node would use io_uring, whose rings this kernel takes for ordinary pages when a process forks.
+echo 2 > /proc/sys/kernel/io_uring_disabled
 ip link set lo up
 ip link set vec0 up
 ip addr add ${GuestNetwork.guestAddress}/24 dev vec0

@@ -13,15 +13,21 @@ export class TcpProxy {
   }
 
   static async start(address: string, port: number): Promise<TcpProxy> {
-    const server = createServer((near) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return TcpProxy.between(server, address, port);
+  }
+
+  /** Takes what a server that listens accepts, and the server. */
+  static between(server: Server, address: string, port: number): TcpProxy {
+    const proxy = new TcpProxy(server);
+    server.on("connection", (near: Socket) => {
       const far = connect(port, address);
       proxy.accepted += 1;
       proxy.#join(near, far);
       proxy.#join(far, near);
     });
-    const proxy = new TcpProxy(server);
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
     return proxy;
   }
 
