@@ -10,9 +10,11 @@ import {
   type MountFailureReason,
   type MountRequest,
 } from "./driver.ts";
-import { openTunnel } from "./tunnel.ts";
+import { unmountGraceMs } from "./limits.ts";
+import { openTunnel, type Tunnel } from "./tunnel.ts";
 
 const watchMs = 1000;
+const hangUpWatchMs = 100;
 /** The helper's, and `sec`: without it the kernel makes EPERM of the server's EACCES. */
 const settings =
   "nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport,sec=sys";
@@ -47,7 +49,7 @@ export class KernelDriver implements MountDriver {
       tunnel?.close();
       throw error;
     }
-    const ended = untilUnmounted(request.directory).finally(() => tunnel?.close());
+    const ended = untilOver(request.directory, tunnel).finally(() => tunnel?.close());
     return {
       ended,
       unmount: () => run("umount", [request.directory], request.timeoutMs),
@@ -55,8 +57,19 @@ export class KernelDriver implements MountDriver {
   }
 }
 
-async function untilUnmounted(directory: string): Promise<void> {
+/**
+ * A directory is no longer mounted before the kernel has written what it kept, and may be used even
+ * then, by who has a file open: the kernel needs its tunnel until it hangs up, or while the server
+ * is away, and can't have it, for as long as efs-utils gives it.
+ */
+async function untilOver(directory: string, tunnel: Tunnel | undefined): Promise<void> {
   while (isMounted(directory)) await delay(watchMs);
+  if (tunnel === undefined) return;
+  let unusedMs = 0;
+  while (!tunnel.isLeft && unusedMs < unmountGraceMs) {
+    await delay(hangUpWatchMs);
+    unusedMs = tunnel.isUsed ? 0 : unusedMs + hangUpWatchMs;
+  }
 }
 
 function isMounted(directory: string): boolean {

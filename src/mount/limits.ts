@@ -10,3 +10,5 @@ export const keyBits = 3072;
 export const certificateRenewalMs = 60 * 60_000;
 /** Milliseconds that a goodbye to the server may take when unmounting. */
 export const goodbyeMs = 1000;
+/** Milliseconds that an unmounted directory's tunnel stays for a kernel that doesn't connect. */
+export const unmountGraceMs = 30_000;

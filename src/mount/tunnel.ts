@@ -6,6 +6,10 @@ import type { MountRequest } from "./driver.ts";
 
 export interface Tunnel {
   readonly port: number;
+  /** Whether there are connections. */
+  readonly isUsed: boolean;
+  /** Whether there are none because the client has ended them itself. */
+  readonly isLeft: boolean;
   close(): void;
 }
 
@@ -20,8 +24,10 @@ export async function openTunnel(
   log: Log,
 ): Promise<Tunnel> {
   const open = new Set<Socket>();
+  let hungUp = false;
   const server = net.createServer({ noDelay: true, pauseOnConnect: true }, (local) => {
     open.add(local);
+    hungUp = false;
     const givenUp = new AbortController();
     local.on("error", () => local.destroy());
     local.on("close", () => {
@@ -29,7 +35,10 @@ export async function openTunnel(
       givenUp.abort();
     });
     connectTo(target, givenUp.signal).then(
-      (remote) => join(local, remote),
+      (remote) => {
+        join(local, remote);
+        local.on("end", () => (hungUp = !remote.readableEnded && !remote.destroyed));
+      },
       (error: unknown) => {
         log.warn({ error: String(error) }, "the mount target can't be reached");
         local.destroy();
@@ -41,7 +50,16 @@ export async function openTunnel(
     server.close();
     for (const local of open) local.destroy();
   };
-  return { port: (server.address() as AddressInfo).port, close };
+  return {
+    port: (server.address() as AddressInfo).port,
+    get isUsed() {
+      return open.size > 0;
+    },
+    get isLeft() {
+      return open.size === 0 && hungUp;
+    },
+    close,
+  };
 }
 
 /** Either end takes the other one along. */

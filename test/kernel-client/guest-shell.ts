@@ -12,7 +12,7 @@ const root = path.resolve(import.meta.dirname, "../..");
 const program = path.join(import.meta.dirname, "program/shell.py");
 /** Of the guest's `moor`; the rest of its tree can't be written. */
 export const dataDirectory = "/run/mooring";
-const commandLimitMs = 90_000;
+const commandLimitMs = 60_000;
 const consoleTailLines = 30;
 
 /** A guest that runs what it is told; this checkout's `moor` and the Node that runs it are there. */

@@ -133,6 +133,35 @@ cmp /usr/bin/python3 /mnt/efs/open/copy`);
   }
 });
 
+test("what the kernel has still to write when it unmounts goes through the tunnel", async () => {
+  await mount("/mnt/efs");
+  // A mapping that outlives its descriptor isn't written by any close.
+  const script = `
+import mmap
+with open("/mnt/efs/mapped", "w+b") as file:
+    file.truncate(10_000_000)
+    memory = mmap.mmap(file.fileno(), 0)
+memory[:] = b"0123456789" * 1_000_000`;
+  await guest.run(`python3 -c '${script}'`);
+  mountTarget.hold();
+  try {
+    await guest.run("(moor umount /mnt/efs; echo $? > /run/unmounted) >/dev/null 2>&1 &");
+    await eventually("a mount less", async () => {
+      return (await guest.attempt("grep ' /mnt/efs ' /proc/mounts")).exitCode !== 0;
+    });
+    // The helper looks every second.
+    await guest.run("sleep 2.5");
+  } finally {
+    mountTarget.letGo();
+  }
+  await eventually("the end of moor umount", async () => {
+    return (await guest.attempt("cat /run/unmounted")).stdout === "0\n";
+  });
+  const mapped = await readFile(fuse.at("mapped"));
+  assert.ok(mapped.equals(Buffer.alloc(10_000_000, "0123456789")));
+  await eventually("the end of the helper", async () => (await helpers()).length === 0);
+});
+
 test("what root makes through an access point is its user's, below its directory", async () => {
   const accessPointId = await fileSystem.accessPoint({
     PosixUser: { Uid: 1001, Gid: 1002 },

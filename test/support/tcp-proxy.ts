@@ -40,6 +40,15 @@ export class TcpProxy {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /** Passes nothing on until `letGo`, on the connections that there are. */
+  hold(): void {
+    for (const socket of this.#sockets) socket.cork();
+  }
+
+  letGo(): void {
+    for (const socket of this.#sockets) socket.uncork();
+  }
+
   async end(): Promise<void> {
     this.#server.close();
     this.cut();
