@@ -153,10 +153,10 @@ function encodeAuthSys(writer: XdrWriter, credential: AuthSys): void {
   writer.patchUint32(lengthAt, writer.length - lengthAt - 4);
 }
 
-/** The header of an accepted reply; results follow where the status is success. */
 /** Bytes of what `encodeAccepted` writes. */
 export const acceptedLength = 24;
 
+/** The header of an accepted reply; results follow where the status is success. */
 export function encodeAccepted(writer: XdrWriter, xid: number, status: number): void {
   writer.uint32(xid);
   writer.uint32(messageReply);
