@@ -79,6 +79,12 @@ function attemptMount(directory: string, wanted: Wanted = {}): Promise<CommandRe
   return guest.attempt(`mkdir -p ${directory}; ${signer}${command}`);
 }
 
+/** Without the helper, and without TLS. */
+function plainMount(directory: string): string {
+  const options = `nfsvers=4.1,port=${mountTarget.port}`;
+  return `mount -t nfs4 -o ${options} ${GuestNetwork.hostAddress}:/ ${directory}`;
+}
+
 async function mount(directory: string, wanted?: Wanted): Promise<void> {
   const { exitCode, stderr } = await attemptMount(directory, wanted);
   assert.deepEqual([exitCode, stderr], [0, ""], directory);
@@ -108,6 +114,10 @@ test("moor mount shows what the signer may see, and moor umount leaves nothing b
     const { exitCode, stderr } = await attemptMount("/mnt/efs", { options: ["tls"] });
     assert.deepEqual([exitCode, stderr], [32, denied]);
     assert.deepEqual(await helpers(), []);
+    // As amazon-efs-utils mounts, which leaves the security flavor to the kernel.
+    const plain = await guest.attempt(plainMount("/mnt/efs"));
+    assert.equal(plain.exitCode, 32);
+    assert.match(plain.stderr, /access denied by server/);
 
     await mount("/mnt/efs", { key });
     const shown = await guest.run("grep ' /mnt/efs ' /proc/mounts");
@@ -240,9 +250,7 @@ async function attemptOnHost(command: string): Promise<CommandResult> {
 
 test("the kernel's mounts, with TLS and plain, and FUSE on another machine are one tree", async () => {
   await mount("/mnt/tls");
-  const options = `nfsvers=4.1,port=${mountTarget.port}`;
-  const source = `${GuestNetwork.hostAddress}:/`;
-  await guest.run(`mkdir /mnt/plain && mount -t nfs4 -o ${options} ${source} /mnt/plain`);
+  await guest.run(`mkdir /mnt/plain && ${plainMount("/mnt/plain")}`);
   const places = [inGuest("/mnt/tls"), inGuest("/mnt/plain"), onHost(fuse.directory)];
   for (const place of places) await place.run("echo nothing yet > all");
   for (const writer of places) {
@@ -310,6 +318,26 @@ wait $one && wait $other`);
     await throughGreen.run("echo still > here && cat here");
     assert.equal(await onHost(fuse.at("both/green")).isFree("locked"), false);
   });
+});
+
+/** The guest's name of a program of the FUSE mount's tests. */
+function giveProgram(name: string): string {
+  const source = new URL(`../mount/program/${name}`, import.meta.url);
+  return guest.give(name, readFileSync(source, "utf8"));
+}
+
+test("random input and output to a file comes to what it comes to in memory", async () => {
+  await mount("/mnt/efs");
+  await guest.run(`python3 ${giveProgram("random_io.py")} /mnt/efs 1 4 250`);
+});
+
+test("random changes of names, modes and owners come to what they come to on a local file system", async () => {
+  await mount("/mnt/efs");
+  await guest.run(`
+set -e
+mkdir /run/local /mnt/efs/names
+mount -t tmpfs -o mode=755 tmpfs /run/local
+python3 ${giveProgram("random_names.py")} /run/local /mnt/efs/names 1 10 200 closing`);
 });
 
 test("a writer that has its file locked goes on over a crash of the server", async () => {

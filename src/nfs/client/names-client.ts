@@ -4,9 +4,11 @@ import {
   decodeBitmap,
   decodeChange,
   decodeFileAttributes,
+  decodeFileSizeLimit,
   encodeBitmap,
   encodeSettable,
   type FileAttributes,
+  fileSizeLimitBitmap,
   type SettableAttributes,
 } from "../../wire/nfs4/attributes.ts";
 import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
@@ -68,6 +70,21 @@ export class NamesClient {
       (results) => {
         results.expect(Operation.PUTFH);
         return decodeFileAttributes(results.expect(Operation.GETATTR));
+      },
+    );
+  }
+
+  /** Bytes that a file of the file's file system can have. */
+  getFileSizeLimit(credential: AuthSys, file: FileHandle): Promise<number> {
+    return this.#session.compound(
+      credential,
+      (compound) => {
+        compound.putHandle(file);
+        encodeBitmap(compound.operation(Operation.GETATTR), fileSizeLimitBitmap);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        return decodeFileSizeLimit(results.expect(Operation.GETATTR));
       },
     );
   }

@@ -1,11 +1,8 @@
 import { sleep, type Clock } from "../../base/clock.ts";
 import {
   decodeFileAttributes,
-  decodeFileSizeLimit,
-  encodeBitmap,
   encodeSettable,
   type FileAttributes,
-  fileSizeLimitBitmap,
 } from "../../wire/nfs4/attributes.ts";
 import {
   Access,
@@ -83,6 +80,13 @@ export class NfsClient {
    */
   async connect(credential: AuthSys, path: string): Promise<RemoteFile> {
     await this.#session.connect();
+    const found = await this.#walk(credential, path);
+    // By its handle: who may not mount is shown the root, and refused only this.
+    this.fileSizeLimit = await this.names.getFileSizeLimit(credential, found.handle);
+    return found;
+  }
+
+  #walk(credential: AuthSys, path: string): Promise<RemoteFile> {
     const names = path.split("/").filter((name) => name !== "");
     return this.#session.compound(
       credential,
@@ -90,14 +94,11 @@ export class NfsClient {
         compound.operation(Operation.PUTROOTFH);
         for (const name of names) compound.lookup(name);
         encodeHandleAndAttributes(compound);
-        encodeBitmap(compound.operation(Operation.GETATTR), fileSizeLimitBitmap);
       },
       (results) => {
         results.expect(Operation.PUTROOTFH);
         for (const _ of names) results.expect(Operation.LOOKUP);
-        const file = decodeFile(results);
-        this.fileSizeLimit = decodeFileSizeLimit(results.expect(Operation.GETATTR));
-        return file;
+        return decodeFile(results);
       },
     );
   }

@@ -35,6 +35,8 @@ export class Compound {
   readonly duplicate: string | undefined;
   minorVersion: 0 | 1 = 1;
   operationCount = 0;
+  /** The connection may not mount: of the root, which is current, it gets handle and attributes. */
+  seesRootOnly = false;
   current: Inode | undefined;
   saved: Inode | undefined;
   currentStateid: Stateid = anonymousStateid;

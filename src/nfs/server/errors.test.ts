@@ -323,13 +323,20 @@ test("a file that goes while it is the current one is stale for what follows", a
   assert.notDeepEqual(await session.value(putRoot, lookup("f"), getHandle), handle);
 });
 
-test("a connection that may not mount gets no handle", async () => {
+test("a connection that may not mount sees that there is a root, and gets no further", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");
+  server.make("f");
   const handle = await session.value(putRoot, getHandle);
   server.permissions.mount = false;
-  assert.equal(await session.status(putRoot), "NFS4ERR_ACCESS");
-  assert.equal(await session.status(plain(Operation.PUTPUBFH)), "NFS4ERR_ACCESS");
+  for (const root of [putRoot, plain(Operation.PUTPUBFH)]) {
+    assert.equal(await session.status(root, getHandle, getAttributes([1])), "NFS4_OK");
+    for (const asked of [lookup("f"), readDirectory(), plain(Operation.SAVEFH)]) {
+      assert.equal(await session.status(root, asked), "NFS4ERR_ACCESS");
+    }
+    assert.equal(await session.status(root, remove("f")), "NFS4ERR_ACCESS");
+    assert.equal(await session.status(root, putHandle(handle)), "NFS4ERR_ACCESS");
+  }
   assert.equal(await session.status(putHandle(handle)), "NFS4ERR_ACCESS");
 });
 

@@ -10,6 +10,7 @@ import {
   largestResults,
   lowestOperation,
   sessionless,
+  showingRoot,
   versions,
 } from "./operations/table.ts";
 
@@ -118,6 +119,7 @@ function perform(compound: Compound, operation: number, index: number): Outcome 
   }
   const handler = versions[compound.minorVersion].handlers[operation];
   if (handler === undefined) return Status.NOTSUPP;
+  if (compound.seesRootOnly && !showingRoot.has(operation)) return Status.ACCESS;
   const largest = largestResults[operation];
   if (largest !== undefined) {
     const refused = compound.refuseLength(largest, index === compound.operationCount - 1);

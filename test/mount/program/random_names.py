@@ -1,7 +1,8 @@
 """Does the same random things to names, links, modes and owners in two directories, one of them on
 a local file system, as several users, and compares what comes of it. Arguments: the local directory,
-the other one, the first seed, how many seeds, and the steps of each. Prints a line for each seed;
-ends with 1 and the last steps where they differ."""
+the other one, the first seed, how many seeds, the steps of each, and "closing" where no file may be
+removed while it is open: Linux's NFS client renames it instead. Prints a line for each seed; ends
+with 1 and the last steps where they differ."""
 
 import errno
 import os
@@ -36,7 +37,8 @@ class Differs(Exception):
 
 
 class Exercise:
-    def __init__(self, local, other, seed):
+    def __init__(self, local, other, seed, keeps_open):
+        self.keeps_open = keeps_open
         self.random = random.Random(seed)
         homes = [os.path.join(home, f"names-{seed}") for home in (local, other)]
         # One level deeper, since links lead upwards.
@@ -114,7 +116,7 @@ class Exercise:
         path = self.path()
         flags = self.random.choice(OPEN_FLAGS) | self.random.choice(MAKE_FLAGS)
         mode = self.random.choice(MODES)
-        keep = self.random.random() < 0.3
+        keep = self.random.random() < 0.3 and self.keeps_open
 
         def action(root):
             file = os.open(f"{root}/{path}", flags | os.O_NONBLOCK, mode)
@@ -269,9 +271,10 @@ class Exercise:
 
 
 def main():
-    local, other, first, seeds, steps = *sys.argv[1:3], *map(int, sys.argv[3:])
+    local, other, first, seeds, steps = *sys.argv[1:3], *map(int, sys.argv[3:6])
+    keeps_open = sys.argv[6:] != ["closing"]
     for seed in range(first, first + seeds):
-        exercise = Exercise(local, other, seed)
+        exercise = Exercise(local, other, seed, keeps_open)
         try:
             exercise.run(steps)
         except Differs as problem:

@@ -10,8 +10,13 @@ import { decodeName } from "../names.ts";
 
 const authSys = 1;
 
+/**
+ * Who may not mount sees that there is a root, and is refused what follows: Linux's client takes
+ * NFS4ERR_ACCESS here for an unsuitable security flavor, and mount(8) would say "Operation not
+ * permitted" instead of EFS's "access denied by server".
+ */
 export function putRootHandle(compound: Compound): StatusCode {
-  if (!compound.grant.permissions.mount) return Status.ACCESS;
+  compound.seesRootOnly = !compound.grant.permissions.mount;
   const root = compound.grant.root();
   if (failed(root)) return statusOf(root);
   return setCurrent(compound, root);

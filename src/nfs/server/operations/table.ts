@@ -110,6 +110,15 @@ export const versions = {
   },
 } as const;
 
+/** What Linux's client finds out about the root and its security before it asks for anything else. */
+export const showingRoot: ReadonlySet<number> = new Set<number>([
+  Operation.GETATTR,
+  Operation.GETFH,
+  Operation.PUTPUBFH,
+  Operation.PUTROOTFH,
+  Operation.SECINFO_NO_NAME,
+]);
+
 export const lowestOperation: number = Operation.ACCESS;
 
 /** Bytes of change_info4, of a stateid, and of a bitmap with all attributes that can be set. */
