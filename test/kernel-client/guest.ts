@@ -117,7 +117,7 @@ while [ $# -gt 0 ]; do
   mount --bind "$2" "$tree$1"
   shift 2
 done
-chroot "$tree" env TMPDIR=/dev/shm /usr/bin/linux.uml $options
+chroot "$tree" env TMPDIR=/dev/shm HOME=/dev/shm /usr/bin/linux.uml $options
 exit 0
 `;
 

@@ -74,7 +74,6 @@ export class Gateway {
           ? route()
           : await this.#answer(request, incoming.socket.remoteAddress ?? "");
     } catch (error) {
-      if (error instanceof BodyTooLarge) outgoing.shouldKeepAlive = false;
       answer = plainError(error);
     }
     outgoing.writeHead(answer.status, {
@@ -230,9 +229,10 @@ async function readRequest(incoming: IncomingMessage): Promise<HttpRequest> {
   let length = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > bodyLimit) throw new BodyTooLarge();
-    chunks.push(chunk);
+    if (length <= bodyLimit) chunks.push(chunk);
   }
+  // When all of it has come: a client that still sends doesn't look for an answer.
+  if (length > bodyLimit) throw new BodyTooLarge();
   const url = incoming.url ?? "/";
   const mark = url.indexOf("?");
   const headers: Record<string, string | undefined> = {};
