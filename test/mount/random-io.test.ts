@@ -11,7 +11,7 @@ import { python } from "../support/python.ts";
 
 const program = readFileSync(new URL("program/random_io.py", import.meta.url), "utf8");
 const isLong = process.env["MOORING_LONG"] !== undefined;
-const seeds = isLong ? 60 : 8;
+const seeds = isLong ? 30 : 8;
 const steps = isLong ? 1500 : 400;
 
 let instance: Instance;

@@ -12,7 +12,7 @@ import { python } from "../support/python.ts";
 
 const program = readFileSync(new URL("program/random_names.py", import.meta.url), "utf8");
 const isLong = process.env["MOORING_LONG"] !== undefined;
-const seeds = isLong ? 300 : 25;
+const seeds = isLong ? 120 : 25;
 const steps = isLong ? 600 : 400;
 
 let instance: Instance;
