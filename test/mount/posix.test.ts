@@ -201,7 +201,8 @@ test("what one user has just seen in a closed directory stays closed to another"
     `${asUser}
 names = ["closed/file", "closed/inner", "closed/inner/file"]
 for name in names: os.stat(name)
-with os.scandir("closed") as entries: print(sorted(entry.stat().st_size > 0 for entry in entries))
+with os.scandir("closed") as entries: sizes = sorted(entry.stat().st_size > 0 for entry in entries)
+print(sizes, flush=True)
 open("closed/file").close()
 # Another process: what this one has found is still fresh.
 if os.fork() == 0:
