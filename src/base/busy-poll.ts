@@ -8,6 +8,8 @@ export interface Turns {
 const pollMs = 0.06;
 /** Work that comes later than this after the last piece is none that looking for it would catch. */
 const closeMs = 0.25;
+/** Pieces of work in one turn of the event loop that show that it has no time to sleep anyway. */
+const many = 3;
 /** Pieces of work in close succession before looking for the next one begins. */
 const closeEnough = 8;
 /** After a vain look so many pieces of work go by without one, after each further twice as many. */
@@ -33,8 +35,12 @@ export class BusyPoll {
   #close = 0;
   #vain = 0;
   #skipped = 0;
+  #inTurn = 0;
   readonly #turn = (): void => {
-    if (this.#turns.nowMs() < this.#untilMs) this.#turns.next(this.#turn);
+    const isBusy = this.#inTurn >= many;
+    this.#inTurn = 0;
+    if (isBusy) this.#stop();
+    else if (this.#turns.nowMs() < this.#untilMs) this.#turns.next(this.#turn);
     else this.#gaveUp();
   };
 
@@ -46,6 +52,7 @@ export class BusyPoll {
   worked(): void {
     const nowMs = this.#turns.nowMs();
     if (this.#polling) {
+      this.#inTurn += 1;
       this.#vain = 0;
       this.#untilMs = nowMs + pollMs;
       return;
@@ -55,13 +62,18 @@ export class BusyPoll {
     this.#close = isClose ? this.#close + 1 : 0;
     if (this.#close < closeEnough + this.#skipped) return;
     this.#polling = true;
+    this.#inTurn = 0;
     this.#untilMs = nowMs + pollMs;
     this.#turns.next(this.#turn);
   }
 
-  #gaveUp(): void {
+  #stop(): void {
     this.#polling = false;
     this.#close = 0;
+  }
+
+  #gaveUp(): void {
+    this.#stop();
     this.#vain += 1;
     this.#skipped = Math.min(mostSkipped, fewestSkipped ** this.#vain);
   }
