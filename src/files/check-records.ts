@@ -48,9 +48,7 @@ function* checkRoot(found: Survey, random: Random | undefined): Generator<Proble
 }
 
 function makeRoot(random: Random | undefined): Node {
-  const generation = random?.bytes(8) ?? new Uint8Array(8);
-  const view = new DataView(generation.buffer, generation.byteOffset, 8);
-  const root = new Node(1, "directory", view.getUint32(0), view.getUint32(4));
+  const root = new Node(1, "directory", random?.uint32() ?? 0, random?.uint32() ?? 0);
   root.mode = 0o755;
   root.links = 2;
   root.parent = 1;

@@ -100,7 +100,7 @@ export class SessionClient {
   constructor(options: SessionClientOptions) {
     this.#options = options;
     this.#verifier = options.random.bytes(8);
-    this.#xid = new DataView(options.random.bytes(4).buffer).getUint32(0);
+    this.#xid = options.random.uint32();
   }
 
   /** The first connection; unlike later ones its failure is the caller's. */

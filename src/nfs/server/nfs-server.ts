@@ -44,7 +44,7 @@ export class NfsServer {
   constructor(options: NfsServerOptions) {
     this.#options = options;
     this.#bootVerifier = options.random.bytes(8);
-    const instance = new DataView(options.random.bytes(4).buffer).getUint32(0);
+    const instance = options.random.uint32();
     // Never what a special stateid has there.
     this.#instance = instance === 0 || instance === 0xffff_ffff ? 1 : instance;
     this.#secureContext =
