@@ -1,4 +1,5 @@
 import {
+  type Bitmap,
   type Change,
   changeBitmap,
   decodeBitmap,
@@ -8,12 +9,14 @@ import {
   encodeBitmap,
   encodeSettable,
   type FileAttributes,
+  fileAttributesBitmap,
   fileSizeLimitBitmap,
   type SettableAttributes,
 } from "../../wire/nfs4/attributes.ts";
 import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
 import { anonymousStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
+import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { FileHandle } from "./compound.ts";
 import { transferLimit } from "./limits.ts";
 import type { OpenFile } from "./open-file.ts";
@@ -61,30 +64,29 @@ export class NamesClient {
   }
 
   getAttributes(credential: AuthSys, file: FileHandle): Promise<FileAttributes> {
-    return this.#session.compound(
-      credential,
-      (compound) => {
-        compound.putHandle(file);
-        compound.getAttributes();
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        return decodeFileAttributes(results.expect(Operation.GETATTR));
-      },
-    );
+    return this.#get(credential, file, fileAttributesBitmap, decodeFileAttributes);
   }
 
   /** Bytes that a file of the file's file system can have. */
   getFileSizeLimit(credential: AuthSys, file: FileHandle): Promise<number> {
+    return this.#get(credential, file, fileSizeLimitBitmap, decodeFileSizeLimit);
+  }
+
+  #get<T>(
+    credential: AuthSys,
+    file: FileHandle,
+    wanted: Bitmap,
+    decode: (reader: XdrReader) => T,
+  ): Promise<T> {
     return this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(file);
-        encodeBitmap(compound.operation(Operation.GETATTR), fileSizeLimitBitmap);
+        encodeBitmap(compound.operation(Operation.GETATTR), wanted);
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        return decodeFileSizeLimit(results.expect(Operation.GETATTR));
+        return decode(results.expect(Operation.GETATTR));
       },
     );
   }
