@@ -11,7 +11,13 @@ import { mutated, mutationLists } from "../../wire/testing.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { recordLimit } from "./limits.ts";
 import { nameOf, RawSession, TestServer } from "./testing/raw-client.ts";
-import { type CallFields, marked, type RawConnection, user } from "./testing/raw-connection.ts";
+import {
+  type CallFields,
+  encodeCompound,
+  marked,
+  type RawConnection,
+  user,
+} from "./testing/raw-connection.ts";
 import { open } from "./testing/raw-opens.ts";
 import {
   getAttributes,
@@ -370,13 +376,7 @@ test("any damage to a compound is answered, and the connection goes on", async (
   const damaged = fc.asyncProperty(mutationLists, async (mutations) => {
     const first = sequence({ sessionId: fresh.id, sequence: 1 });
     const writer = new XdrWriter();
-    writer.byteString("tag");
-    writer.uint32(1);
-    writer.uint32(operations.length + 1);
-    for (const operation of [first, ...operations]) {
-      writer.uint32(operation.number);
-      operation.encode(writer);
-    }
+    encodeCompound(writer, [first, ...operations], { tag: "tag" });
     const bytes = mutated(writer.written(), mutations);
     const reply = await session.connection.call({}, (call) => {
       call.room(bytes.length).set(bytes);

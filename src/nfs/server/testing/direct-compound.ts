@@ -12,7 +12,7 @@ import type { Client, Introduction } from "../state/client.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import type { Session } from "../state/session.ts";
-import { type CompoundResult, decodeResults, root } from "./raw-connection.ts";
+import { type CompoundResult, decodeResults, encodeCompound, root } from "./raw-connection.ts";
 import type { RawOperation } from "./raw-operations.ts";
 
 const channel = {
@@ -57,13 +57,7 @@ export function runDirectly(
   operations: readonly RawOperation<unknown>[],
 ): CompoundResult {
   const asked = new XdrWriter();
-  asked.byteString("");
-  asked.uint32(1);
-  asked.uint32(operations.length);
-  for (const operation of operations) {
-    asked.uint32(operation.number);
-    operation.encode(asked);
-  }
+  encodeCompound(asked, operations);
   const writer = new XdrWriter();
   const compound = new Compound({
     reader: new XdrReader(asked.written()),

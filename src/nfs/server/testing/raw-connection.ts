@@ -37,6 +37,21 @@ export interface CallFields {
   readonly procedure?: number;
 }
 
+/** A COMPOUND's arguments, of NFSv4.1 unless the header says otherwise. */
+export function encodeCompound(
+  writer: XdrWriter,
+  operations: readonly RawOperation<unknown>[],
+  header: CompoundHeader = {},
+): void {
+  writer.byteString(header.tag ?? "");
+  writer.uint32(header.minorVersion ?? 1);
+  writer.uint32(header.count ?? operations.length);
+  for (const operation of operations) {
+    writer.uint32(operation.number);
+    operation.encode(writer);
+  }
+}
+
 /** Sends calls in any order, and gives each reply to whoever waits for its xid. */
 export class RawConnection {
   readonly #socket: Socket;
@@ -133,15 +148,7 @@ export class RawConnection {
     operations: readonly RawOperation<unknown>[],
     header: CompoundHeader = {},
   ): Promise<CompoundResult> {
-    const reply = await this.call({}, (writer) => {
-      writer.byteString(header.tag ?? "");
-      writer.uint32(header.minorVersion ?? 1);
-      writer.uint32(header.count ?? operations.length);
-      for (const operation of operations) {
-        writer.uint32(operation.number);
-        operation.encode(writer);
-      }
-    });
+    const reply = await this.call({}, (writer) => encodeCompound(writer, operations, header));
     return decodeCompound(reply, operations);
   }
 

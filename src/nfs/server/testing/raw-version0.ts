@@ -5,7 +5,7 @@ import { decodeStateid, encodeStateid, type Stateid } from "../../../wire/nfs4/s
 import { encodeCall } from "../../../wire/rpc/message.ts";
 import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { nameOf } from "./raw-client.ts";
-import { type CompoundResult, type RawConnection, root } from "./raw-connection.ts";
+import { type CompoundResult, encodeCompound, type RawConnection, root } from "./raw-connection.ts";
 import { type Opened, open, openAgain, type OpenFields, openHandle } from "./raw-opens.ts";
 import { plain, type RawOperation } from "./raw-operations.ts";
 
@@ -174,13 +174,7 @@ export function callOf(xid: number, operations: readonly RawOperation<unknown>[]
     procedure: Procedure.compound,
     credential: root,
   });
-  writer.byteString("");
-  writer.uint32(0);
-  writer.uint32(operations.length);
-  for (const operation of operations) {
-    writer.uint32(operation.number);
-    operation.encode(writer);
-  }
+  encodeCompound(writer, operations, { minorVersion: 0 });
   return Buffer.from(writer.written());
 }
 
