@@ -5,6 +5,7 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { CommandResult } from "../../tools/moor.ts";
+import { GuestConsole } from "./console.ts";
 import { Guest } from "./guest.ts";
 import type { GuestNetwork } from "./network.ts";
 
@@ -13,13 +14,12 @@ const program = path.join(import.meta.dirname, "program/shell.py");
 /** Of the guest's `moor`; the rest of its tree can't be written. */
 export const dataDirectory = "/run/mooring";
 const commandLimitMs = 60_000;
-const consoleTailLines = 30;
 
 /** A guest that runs what it is told; this checkout's `moor` and the Node that runs it are there. */
 export class GuestShell {
   readonly #guest: Guest;
   readonly #off: Promise<void>;
-  readonly #console: string[] = [];
+  readonly #console = new GuestConsole();
   readonly #answers: ((answer: CommandResult) => void)[] = [];
   #commands = 0;
 
@@ -62,7 +62,7 @@ export class GuestShell {
     try {
       const outcome = await Promise.race([answered, late, off]);
       if (typeof outcome !== "string") return outcome;
-      const tail = this.#console.slice(-consoleTailLines).join("\n");
+      const { tail } = this.#console;
       throw new Error(`${command}\n${outcome}; the guest's console ends with:\n${tail}`);
     } finally {
       givenUp.abort();
@@ -83,9 +83,8 @@ export class GuestShell {
   }
 
   #hear(line: string): void {
-    this.#console.push(line);
-    const [, json] = line.split("@@");
-    if (json !== undefined) this.#answers.shift()!(JSON.parse(json) as CommandResult);
+    const answer = this.#console.hear(line) as CommandResult | undefined;
+    if (answer !== undefined) this.#answers.shift()!(answer);
   }
 }
 

@@ -35,7 +35,7 @@ for (const [what, version, how] of runs) {
         const failure = run.results.get(sentence);
         if (failure === null) return;
         const reason = failure ?? "the guest did not get there";
-        assert.fail(`${reason}\nIts console ends with:\n${run.consoleTail}`);
+        assert.fail(`${reason}\nIts console ends with:\n${run.console.tail}`);
       });
     }
 

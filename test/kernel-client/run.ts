@@ -5,6 +5,7 @@ import path from "node:path";
 import { SystemClock } from "../../src/base/clock.ts";
 import { checkFileSystem } from "../../src/files/check.ts";
 import { ensureKernelClientTree } from "../../tools/setup/kernel-client.ts";
+import { GuestConsole } from "./console.ts";
 import { Guest } from "./guest.ts";
 import { GuestNetwork } from "./network.ts";
 import { Server } from "./server.ts";
@@ -14,7 +15,6 @@ export const checksProgram = path.join(import.meta.dirname, "program/checks.py")
 
 /** Of which NFSv4.0 takes 90 s to recover from the server's crash. */
 const runLimitMs = 200_000;
-const consoleTailLines = 30;
 
 /** One guest's life: it boots, runs the checks with one version of NFS, and is gone. */
 export class Run {
@@ -22,11 +22,7 @@ export class Run {
   readonly results = new Map<string, string | null>();
   /** What doesn't fit in the file system when all is over. */
   problems: readonly string[] | undefined;
-  readonly #console: string[] = [];
-
-  get consoleTail(): string {
-    return this.#console.slice(-consoleTailLines).join("\n");
-  }
+  readonly console = new GuestConsole();
 
   /** Leaves nothing behind, whatever happens. */
   async run(version: string, how: "plain" | "tunnel"): Promise<void> {
@@ -48,7 +44,7 @@ export class Run {
 
   async #runGuest(guest: Guest, server: Server, version: string): Promise<void> {
     const giveUp = async (reason: string): Promise<void> => {
-      this.#console.push(reason);
+      this.console.note(reason);
       await guest.end();
       await server.end("SIGKILL");
     };
@@ -66,12 +62,11 @@ export class Run {
   }
 
   async #hear(line: string, server: Server, guest: Guest): Promise<void> {
-    this.#console.push(line);
-    const [, json] = line.split("@@");
-    if (json === undefined) return;
-    const said = JSON.parse(json) as
+    const said = this.console.hear(line) as
       | { readonly check: string; readonly failure: string | null }
-      | { readonly restart: true };
+      | { readonly restart: true }
+      | undefined;
+    if (said === undefined) return;
     if ("check" in said) {
       this.results.set(said.check, said.failure);
       return;
