@@ -313,16 +313,24 @@ export class FuseBridge {
     const from = this.#node(request.nodeId);
     const to = this.#node(request.uint64(0));
     const { names } = this.#client;
-    await names.rename(this.#caller(request), from.handle, fromName, to.handle, toName);
+    await names.rename(
+      this.#caller(request),
+      { directory: from.handle, name: fromName },
+      { directory: to.handle, name: toName },
+      (file) => {
+        const found = this.#nodes.find(file)?.found;
+        return found?.directory === from && found.name === fromName;
+      },
+    );
     this.#view.renamed({ directory: from, name: fromName }, { directory: to, name: toName });
     return undefined;
   }
 
   async #link(request: FuseRequest): Promise<Uint8Array> {
     const { handle } = this.#node(request.uint64(0));
-    const directory = this.#node(request.nodeId).handle;
+    const to = { directory: this.#node(request.nodeId).handle, name: request.name(8) };
     const caller = this.#caller(request);
-    const attributes = await this.#client.names.link(caller, handle, directory, request.name(8));
+    const attributes = await this.#client.names.link(caller, handle, to);
     return this.#view.entry(caller, { handle, attributes });
   }
 

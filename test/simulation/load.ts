@@ -3,8 +3,6 @@ import assert from "node:assert/strict";
 import type { SeededRandom } from "../../src/base/random.ts";
 import { listingBegin } from "../../src/nfs/client/names-client.ts";
 import type { NfsClient } from "../../src/nfs/client/nfs-client.ts";
-import { NfsError } from "../../src/nfs/client/nfs-error.ts";
-import { Status } from "../../src/wire/nfs4/status.ts";
 import { readWrite, rootUser } from "../support/nfs.ts";
 import type { KilledServer } from "./killed-server.ts";
 
@@ -76,7 +74,7 @@ export class Load {
     for (const [name, file] of this.#acknowledged) {
       const what = `${name}, after ${this.#server.kills} kills`;
       const { handle, attributes } = await requests.lookup(rootUser, this.#directory, name);
-      const seen = Buffer.from(handle).toString("hex");
+      const seen = keyOf(handle);
       file.handle ??= seen;
       assert.equal(seen, file.handle, `the handle of ${what}`);
       assert.equal(attributes.links, file.links, `the links of ${what}`);
@@ -98,13 +96,16 @@ export class Load {
     if (file === undefined) return this.#write(name);
     switch (this.#random.below(7)) {
       case 0:
-        await this.#perhapsAgain(Status.NOENT, () => requests.remove(rootUser, directory, name));
+        await requests.remove(rootUser, directory, name);
         this.#unname(name);
         return;
       case 1:
         if (name === other) return;
-        await this.#perhapsAgain(Status.NOENT, () =>
-          requests.rename(rootUser, directory, name, directory, other),
+        await requests.rename(
+          rootUser,
+          { directory, name },
+          { directory, name: other },
+          (found) => file.handle === undefined || file.handle === keyOf(found),
         );
         // Two names of one file: POSIX lets both be.
         if (this.#acknowledged.get(other) === file) return;
@@ -133,9 +134,7 @@ export class Load {
     if (this.#acknowledged.has(other)) return;
     const { names: requests } = this.#client;
     const { handle } = await requests.lookup(rootUser, this.#directory, name);
-    await this.#perhapsAgain(Status.EXIST, async () => {
-      await requests.link(rootUser, handle, this.#directory, other);
-    });
+    await requests.link(rootUser, handle, { directory: this.#directory, name: other });
     file.links += 1;
     this.#acknowledged.set(other, file);
   }
@@ -173,18 +172,11 @@ export class Load {
     file.contents = Buffer.from(file.contents.subarray(0, size));
   }
 
-  /** What was done before a kill and not answered is asked again: the server says `done` then. */
-  async #perhapsAgain(done: number, request: () => Promise<void>): Promise<void> {
-    const { kills } = this.#server;
-    try {
-      await request();
-    } catch (error) {
-      const isAgain = kills !== this.#server.kills;
-      if (!isAgain || !(error instanceof NfsError) || error.status !== done) throw error;
-    }
-  }
-
   #name(): string {
     return names[this.#random.below(names.length)]!;
   }
+}
+
+function keyOf(handle: Uint8Array): string {
+  return Buffer.from(handle).toString("hex");
 }

@@ -83,18 +83,26 @@ export class CompoundWriter {
 /** Reads results in the order of the operations; one that failed throws `NfsError`. */
 export class CompoundReader {
   readonly xdr: XdrReader;
+  readonly #isRepetition: boolean;
 
-  constructor(xdr: XdrReader) {
+  /** `isRepetition` where a server that has forgotten it may have done the same before. */
+  constructor(xdr: XdrReader, isRepetition: boolean) {
     this.xdr = xdr;
+    this.#isRepetition = isRepetition;
   }
 
   /** Steps over the result's header to its body. */
   expect(operation: number): XdrReader {
-    const status = this.status(operation);
-    if (status !== Status.OK) {
-      throw new NfsError(status, operationNames.get(operation) ?? String(operation));
-    }
+    throwUnlessOk(this.status(operation), operation);
     return this.xdr;
+  }
+
+  /** As `expect`; false where a repetition finds, by this status, that it may be done already. */
+  expectOnce(operation: number, doneStatus: number): boolean {
+    const status = this.status(operation);
+    if (status === doneStatus && this.#isRepetition) return false;
+    throwUnlessOk(status, operation);
+    return true;
   }
 
   status(operation: number): number {
@@ -105,4 +113,9 @@ export class CompoundReader {
     }
     return status;
   }
+}
+
+function throwUnlessOk(status: number, operation: number): void {
+  if (status === Status.OK) return;
+  throw new NfsError(status, operationNames.get(operation) ?? String(operation));
 }

@@ -15,10 +15,12 @@ import {
 } from "../../wire/nfs4/attributes.ts";
 import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
 import { anonymousStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
+import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { FileHandle } from "./compound.ts";
 import { transferLimit } from "./limits.ts";
+import { NfsError } from "./nfs-error.ts";
 import type { OpenFile } from "./open-file.ts";
 import {
   decodeAccess,
@@ -34,6 +36,12 @@ import {
   skipChange,
 } from "./results.ts";
 import type { SessionClient } from "./session-client.ts";
+
+/** A name in a directory. */
+export interface DirectoryEntry {
+  readonly directory: FileHandle;
+  readonly name: string;
+}
 
 export type NewFileType = "directory" | "fifo" | "socket" | "symlink";
 
@@ -186,6 +194,10 @@ export class NamesClient {
     );
   }
 
+  /**
+   * A server that was restarted meanwhile can't say whether it was this client who removed it: it
+   * is gone, which is what was wanted.
+   */
   remove(credential: AuthSys, directory: FileHandle, name: string): Promise<void> {
     return this.#session.compound(
       credential,
@@ -195,52 +207,53 @@ export class NamesClient {
       },
       (results) => {
         results.expect(Operation.PUTFH);
-        results.expect(Operation.REMOVE);
+        results.expectOnce(Operation.REMOVE, Status.NOENT);
       },
       once,
     );
   }
 
-  rename(
+  /**
+   * After a restart of the server only what has the new name tells whether it was done before:
+   * `wasThere` says whether that file had the old one.
+   */
+  async rename(
     credential: AuthSys,
-    from: FileHandle,
-    fromName: string,
-    to: FileHandle,
-    toName: string,
+    from: DirectoryEntry,
+    to: DirectoryEntry,
+    wasThere: (file: FileHandle) => boolean,
   ): Promise<void> {
-    return this.#session.compound(
+    const isRenamed = await this.#session.compound(
       credential,
       (compound) => {
-        compound.putHandle(from);
+        compound.putHandle(from.directory);
         compound.operation(Operation.SAVEFH);
-        compound.putHandle(to);
+        compound.putHandle(to.directory);
         const xdr = compound.operation(Operation.RENAME);
-        xdr.byteString(fromName);
-        xdr.byteString(toName);
+        xdr.byteString(from.name);
+        xdr.byteString(to.name);
       },
       (results) => {
         results.expect(Operation.PUTFH);
         results.expect(Operation.SAVEFH);
         results.expect(Operation.PUTFH);
-        results.expect(Operation.RENAME);
+        return results.expectOnce(Operation.RENAME, Status.NOENT);
       },
       once,
     );
+    if (isRenamed) return;
+    const found = await this.#lookupNow(credential, to);
+    if (found === undefined || !wasThere(found.handle)) throw new NfsError(Status.NOENT, "RENAME");
   }
 
-  link(
-    credential: AuthSys,
-    file: FileHandle,
-    directory: FileHandle,
-    name: string,
-  ): Promise<FileAttributes> {
-    return this.#session.compound(
+  async link(credential: AuthSys, file: FileHandle, to: DirectoryEntry): Promise<FileAttributes> {
+    const linked = await this.#session.compound(
       credential,
       (compound) => {
         compound.putHandle(file);
         compound.operation(Operation.SAVEFH);
-        compound.putHandle(directory);
-        compound.operation(Operation.LINK).byteString(name);
+        compound.putHandle(to.directory);
+        compound.operation(Operation.LINK).byteString(to.name);
         compound.operation(Operation.RESTOREFH);
         compound.getAttributes();
       },
@@ -248,12 +261,31 @@ export class NamesClient {
         results.expect(Operation.PUTFH);
         results.expect(Operation.SAVEFH);
         results.expect(Operation.PUTFH);
-        skipChange(results.expect(Operation.LINK));
+        if (!results.expectOnce(Operation.LINK, Status.EXIST)) return undefined;
+        skipChange(results.xdr);
         results.expect(Operation.RESTOREFH);
         return decodeFileAttributes(results.expect(Operation.GETATTR));
       },
       once,
     );
+    if (linked !== undefined) return linked;
+    const found = await this.#lookupNow(credential, to);
+    if (found === undefined || Buffer.compare(found.handle, file) !== 0) {
+      throw new NfsError(Status.EXIST, "LINK");
+    }
+    return found.attributes;
+  }
+
+  async #lookupNow(
+    credential: AuthSys,
+    { directory, name }: DirectoryEntry,
+  ): Promise<RemoteFile | undefined> {
+    try {
+      return await this.lookup(credential, directory, name);
+    } catch (error) {
+      if (error instanceof NfsError && error.status === Status.NOENT) return undefined;
+      throw error;
+    }
   }
 
   /** Entries after a place, as many as fit into `maximumBytes`; with `files` what they are. */

@@ -154,6 +154,69 @@ test("nfs client: an append that the server did and could not answer is not done
   assert.equal(await contents(open), "before, once");
 });
 
+/** The server is restarted during the next call of a method, which it does and can't answer. */
+function restartDuring(method: "create" | "link" | "remove" | "rename"): void {
+  const { files } = disk;
+  const original = files[method].bind(files) as (...given: unknown[]) => unknown;
+  const once = (...given: unknown[]): unknown => {
+    const result = original(...given);
+    void server.close().then(() => serve(disk.reopen()));
+    return result;
+  };
+  Object.assign(files, { [method]: once });
+}
+
+test("nfs client: a name that the server removed and could not say so is removed", async () => {
+  const { handle: directory } = await client.connect(root, "/");
+  await client.createFile(root, directory, "f", how);
+  restartDuring("remove");
+  await client.names.remove(root, directory, "f");
+  await assert.rejects(client.names.remove(root, directory, "f"), { status: Status.NOENT });
+});
+
+test("nfs client: a file that the server renamed and could not say so is renamed", async () => {
+  const { handle: directory } = await client.connect(root, "/");
+  const { file } = await client.createFile(root, directory, "f", how);
+  const rename = (name: string, other: string): Promise<void> =>
+    client.names.rename(root, { directory, name }, { directory, name: other }, (found) =>
+      Buffer.from(file.handle).equals(found),
+    );
+  restartDuring("rename");
+  await rename("f", "g");
+  assert.deepEqual((await client.names.lookup(root, directory, "g")).handle, file.handle);
+  await client.createFile(root, directory, "other", how);
+  await assert.rejects(rename("f", "g"), { status: Status.NOENT });
+  restartDuring("rename");
+  await assert.rejects(rename("f", "other"), { status: Status.NOENT });
+});
+
+test("nfs client: a link that the server made and could not say so is made", async () => {
+  const { handle: directory } = await client.connect(root, "/");
+  const { file } = await client.createFile(root, directory, "f", how);
+  restartDuring("link");
+  const { links } = await client.names.link(root, file.handle, { directory, name: "g" });
+  assert.equal(links, 2);
+  const again = (name: string): Promise<unknown> =>
+    client.names.link(root, file.handle, { directory, name });
+  await assert.rejects(again("g"), { status: Status.EXIST });
+  await client.createFile(root, directory, "other", how);
+  restartDuring("link");
+  await assert.rejects(again("other"), { status: Status.EXIST });
+});
+
+test("nfs client: a file made exclusively by a server that could not say so is ours", async () => {
+  const { handle: directory } = await client.connect(root, "/");
+  const exclusive = { ...how, exclusive: true, truncate: true };
+  restartDuring("create");
+  const { open } = await client.createFile(root, directory, "f", exclusive);
+  await client.write(open, 0, Buffer.from("ours"), true);
+  restartDuring("create");
+  await assert.rejects(client.createFile(root, directory, "f", exclusive), {
+    status: Status.EXIST,
+  });
+  assert.equal(await contents(open), "ours");
+});
+
 test("nfs client: who may run a file and not read it can open it to run it", async () => {
   const made = await create("f");
   await client.names.setAttributes(root, made.handle, { mode: 0o711 });

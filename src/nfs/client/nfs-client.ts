@@ -1,4 +1,5 @@
 import { sleep, type Clock } from "../../base/clock.ts";
+import type { Random } from "../../base/random.ts";
 import {
   decodeFileAttributes,
   encodeSettable,
@@ -48,6 +49,7 @@ export class NfsClient {
   readonly names: NamesClient;
   readonly #session: SessionClient;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #open = new Set<OpenFile>();
   /** Opens that the server would not let us reclaim, to be opened anew. */
   #unreclaimed: OpenFile[] = [];
@@ -59,6 +61,7 @@ export class NfsClient {
 
   constructor(options: NfsClientOptions) {
     this.#clock = options.clock;
+    this.#random = options.random;
     this.#session = new SessionClient({
       ...options,
       reclaim: () => this.#reclaimAll(),
@@ -186,9 +189,16 @@ export class NfsClient {
       readonly truncate?: boolean;
     },
   ): Promise<{ open: OpenFile; file: RemoteFile }> {
+    // By this a server that was restarted knows a file that it has made for us.
+    const verifier = this.#random.bytes(8);
     return this.#openByName(credential, directory, name, how.access, (xdr) => {
       xdr.uint32(OpenType.create);
-      xdr.uint32(how.exclusive ? CreateMode.guarded : CreateMode.unchecked);
+      if (how.exclusive) {
+        xdr.uint32(CreateMode.exclusive41);
+        xdr.fixedOpaque(verifier);
+      } else {
+        xdr.uint32(CreateMode.unchecked);
+      }
       encodeSettable(xdr, { mode: how.mode, ...(how.truncate && { size: 0 }) });
     });
   }

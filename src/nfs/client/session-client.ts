@@ -59,6 +59,8 @@ interface Request {
   readonly fail: (error: Error) => void;
   readonly urgent: boolean;
   readonly once: boolean;
+  /** A server that has forgotten it may have done it. */
+  isRepetition: boolean;
   delayMs: number;
   slot: number;
   xid: number;
@@ -141,6 +143,7 @@ export class SessionClient {
       fail,
       urgent: how.urgent ?? false,
       once: how.once ?? false,
+      isRepetition: false,
       delayMs: delayFirstMs,
       slot: -1,
       xid: 0,
@@ -262,7 +265,7 @@ export class SessionClient {
 
   #finish(request: Request, reader: XdrReader): void {
     try {
-      request.finish(new CompoundReader(reader));
+      request.finish(new CompoundReader(reader, request.isRepetition));
     } catch (error) {
       request.fail(error as Error);
     }
@@ -316,6 +319,7 @@ export class SessionClient {
       // The recovery that asked starts over; those requests are not waited for any more.
       if (request.urgent || request.slot < 0) request.fail(new Error("the session was lost"));
       else kept.push(request);
+      request.isRepetition = true;
       request.slot = -1;
     }
     this.#queue.unshift(...kept);
@@ -490,6 +494,7 @@ export class SessionClient {
         fail: reject,
         urgent: true,
         once: false,
+        isRepetition: false,
         delayMs: delayFirstMs,
         slot: -1,
         xid: this.#xid,
