@@ -1,9 +1,10 @@
 import { assert } from "../../base/assert.ts";
-import { type ByteString, writeByteString } from "../byte-string.ts";
+import { type ByteString, byteString } from "../byte-string.ts";
 import type { Change, Layer } from "../layers.ts";
-import { OrderedMap } from "../ordered-map.ts";
+import { OrderedKeys } from "../ordered-keys.ts";
 import type { Sequence } from "../store.ts";
 import { batchHeaderLength, changeHeaderLength, removedMark, sealBatch } from "./journal-batch.ts";
+import { hashBegin, hashEnd, hashOf, hashStep, KeyIndex } from "./key-index.ts";
 
 /**
  * The newest changes, in memory, laid out as the journal's segment has them: what is written to
@@ -11,7 +12,12 @@ import { batchHeaderLength, changeHeaderLength, removedMark, sealBatch } from ".
  * Nothing is allocated for a change but its key's place in the index.
  */
 export class ChangeLog implements Layer {
-  readonly #index = new OrderedMap<number>();
+  readonly #index = new KeyIndex((position, key) => this.#isAt(position, key));
+  /** Where each key's first change begins, in the order of those. */
+  readonly #firsts: number[] = [];
+  readonly #ordered = new OrderedKeys();
+  /** How many of the keys are in order. */
+  #orderedCount = 0;
   #bytes: Buffer;
   #length = 0;
   /** Where the batch begins that is not written yet; -1: nothing came since the last one. */
@@ -20,8 +26,9 @@ export class ChangeLog implements Layer {
   #last: Sequence = 0;
   /** What the commit that is under way did, to undo it: keys, and where they led before. */
   readonly #undoKeys: ByteString[] = [];
-  readonly #undoPositions: (number | undefined)[] = [];
+  readonly #undoPositions: number[] = [];
   #undoLength = 0;
+  #undoCount = 0;
 
   /** `bytes`: room from a former log, or none. */
   constructor(bytes: Buffer = Buffer.allocUnsafeSlow(initialCapacity)) {
@@ -30,7 +37,7 @@ export class ChangeLog implements Layer {
 
   /** Keys that changed. */
   get size(): number {
-    return this.#index.size;
+    return this.#firsts.length;
   }
 
   /** Bytes of the journal's segment. */
@@ -46,6 +53,7 @@ export class ChangeLog implements Layer {
   begin(): void {
     assert(this.#undoKeys.length === 0, "a commit within a commit");
     this.#undoLength = this.#length;
+    this.#undoCount = this.#firsts.length;
     if (this.#batchStart >= 0) return;
     this.#reserve(batchHeaderLength);
     this.#batchStart = this.#length;
@@ -63,13 +71,15 @@ export class ChangeLog implements Layer {
   rollback(): void {
     for (let step = this.#undoKeys.length - 1; step >= 0; step -= 1) {
       const key = this.#undoKeys[step]!;
-      const position = this.#undoPositions[step];
-      if (position === undefined) this.#index.delete(key);
-      else this.#index.set(key, position);
+      const position = this.#undoPositions[step]!;
+      if (position === 0) this.#index.forget(key, hashOf(key));
+      else this.#index.set(key, hashOf(key), position);
     }
     this.#undoKeys.length = 0;
     this.#undoPositions.length = 0;
     this.#length = this.#undoLength;
+    this.#firsts.length = this.#undoCount;
+    this.#orderedCount = Math.min(this.#orderedCount, this.#undoCount);
     if (this.#first === 0) this.#batchStart = -1;
   }
 
@@ -82,20 +92,28 @@ export class ChangeLog implements Layer {
     this.#append(key, removedMark, 0);
   }
 
-  get(key: ByteString): Change | undefined {
-    const position = this.#index.get(key);
-    return position === undefined ? undefined : this.#changeAt(position);
+  /** `hash`: `hashOf(key)`, where the caller has it. */
+  get(key: ByteString, hash = hashOf(key)): Change | undefined {
+    const position = this.#index.get(key, hash);
+    return position === 0 ? undefined : this.#changeAt(position);
   }
 
   *walk(from: ByteString, to: ByteString, reverse: boolean): Generator<[ByteString, Change]> {
-    for (const [key, position] of this.#index.walk(from, to, reverse)) {
-      yield [key, this.#changeAt(position)];
+    while (this.#orderedCount < this.#firsts.length) {
+      this.#ordered.add(this.#keyAt(this.#firsts[this.#orderedCount++]!));
+    }
+    for (const key of this.#ordered.walk(from, to, reverse)) {
+      const change = this.get(key);
+      if (change !== undefined) yield [key, change];
     }
   }
 
-  /** All changes, each key's last one, in no order. */
+  /** All changes, each key's last one. */
   *changes(): Generator<[ByteString, Change]> {
-    for (const [key, position] of this.#index.entries()) yield [key, this.#changeAt(position)];
+    for (const position of this.#firsts) {
+      const key = this.#keyAt(position);
+      yield [key, this.get(key)!];
+    }
   }
 
   /** The bytes since the last call, sealed, and where in the segment they belong. */
@@ -118,12 +136,37 @@ export class ChangeLog implements Layer {
     bytes[position + 3] = valueLength >>> 16;
     bytes[position + 4] = valueLength >>> 8;
     bytes[position + 5] = valueLength;
-    const valueAt = writeByteString(bytes, key, position + changeHeaderLength);
+    const keyAt = position + changeHeaderLength;
+    let hash = hashBegin;
+    for (let index = 0; index < key.length; index += 1) {
+      const byte = key.charCodeAt(index);
+      bytes[keyAt + index] = byte;
+      hash = hashStep(hash, byte);
+    }
     this.#undoKeys.push(key);
-    this.#undoPositions.push(this.#index.get(key));
-    this.#index.set(key, position);
+    const before = this.#index.set(key, hashEnd(hash), position);
+    if (before === 0) this.#firsts.push(position);
+    this.#undoPositions.push(before);
+    const valueAt = keyAt + key.length;
     this.#length = valueAt + room;
     return valueAt;
+  }
+
+  #isAt(position: number, key: ByteString): boolean {
+    const bytes = this.#bytes;
+    const length = (bytes[position]! << 8) | bytes[position + 1]!;
+    if (length !== key.length) return false;
+    const keyAt = position + changeHeaderLength;
+    for (let index = 0; index < length; index += 1) {
+      if (bytes[keyAt + index] !== key.charCodeAt(index)) return false;
+    }
+    return true;
+  }
+
+  #keyAt(position: number): ByteString {
+    const bytes = this.#bytes;
+    const keyAt = position + changeHeaderLength;
+    return byteString(bytes.subarray(keyAt, keyAt + bytes.readUInt16BE(position)));
   }
 
   #changeAt(position: number): Change {

@@ -9,6 +9,7 @@ import type { Entry, Range, Reader, Sequence, Store, Writer } from "../store.ts"
 import { ChangeLog } from "./change-log.ts";
 import { firstSequence, Journal, recover } from "./journal.ts";
 import { DirectoryJournalFiles, type JournalFiles } from "./journal-files.ts";
+import { hashOf } from "./key-index.ts";
 import { removeUnfinishedTree } from "./unfinished-tree.ts";
 
 export interface LmdbStoreOptions {
@@ -229,8 +230,9 @@ class OverlaidDatabase implements Writer {
   }
 
   get(key: ByteString): Uint8Array | undefined {
-    let change = this.active.get(key);
-    if (change === undefined) change = this.#frozen?.get(key);
+    const hash = hashOf(key);
+    let change = this.active.get(key, hash);
+    if (change === undefined) change = this.#frozen?.get(key, hash);
     return change === undefined ? this.#stored(key) : (change ?? undefined);
   }
 
