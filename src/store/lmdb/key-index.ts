@@ -52,11 +52,14 @@ export class KeyIndex {
     }
   }
 
+  /** Makes room, if only that of keys that are gone. */
   #grow(): void {
     const former = this.#slots;
-    const slots = new Int32Array(former.length * 2);
+    let left = 0;
+    for (let from = 0; from < former.length; from += 2) if (former[from + 1]! > 0) left += 1;
+    const isEnough = left * 8 <= former.length;
+    const slots = new Int32Array(isEnough ? former.length : former.length * 2);
     const mask = slots.length - 2;
-    this.#used = 0;
     for (let from = 0; from < former.length; from += 2) {
       if (former[from + 1]! <= 0) continue;
       const hash = former[from]!;
@@ -64,9 +67,9 @@ export class KeyIndex {
       while (slots[at + 1] !== 0) at = (at + 2) & mask;
       slots[at] = hash;
       slots[at + 1] = former[from + 1]!;
-      this.#used += 1;
     }
     this.#slots = slots;
+    this.#used = left;
   }
 }
 
