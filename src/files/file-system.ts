@@ -20,7 +20,10 @@ export interface FileSystem {
   readonly root: Inode;
   readonly locks: LockTable;
 
-  /** A handle, 16 to 64 bytes, that stays valid for the inode's life and over restarts. */
+  /**
+   * A handle, 16 to 64 bytes, that stays valid for the inode's life and over restarts; the bytes
+   * stay until the next call.
+   */
   handleOf(inode: Inode): Uint8Array;
   /** ESTALE where the inode is gone (or was never ours); EINVAL where the bytes are no handle. */
   inodeOf(handle: Uint8Array): Inode | Failure;

@@ -11,14 +11,18 @@ export interface DecodedHandle {
   readonly generationLow: number;
 }
 
+const encoded = new Uint8Array(handleLength);
+const encodedView = new DataView(encoded.buffer);
+
+/** Valid until the next call. */
 export function encodeHandle(node: Node): Uint8Array {
-  const bytes = Buffer.alloc(handleLength);
-  bytes.writeUInt32BE(mark, 0);
-  bytes.writeUInt32BE(Math.floor(node.number / 0x1_0000_0000), 4);
-  bytes.writeUInt32BE(node.number >>> 0, 8);
-  bytes.writeUInt32BE(node.generationHigh, 12);
-  bytes.writeUInt32BE(node.generationLow, 16);
-  return bytes;
+  const view = encodedView;
+  view.setUint32(0, mark);
+  view.setUint32(4, Math.floor(node.number / 0x1_0000_0000));
+  view.setUint32(8, node.number >>> 0);
+  view.setUint32(12, node.generationHigh);
+  view.setUint32(16, node.generationLow);
+  return encoded;
 }
 
 /** Undefined where the bytes are no handle of ours. */

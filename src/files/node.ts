@@ -71,7 +71,6 @@ export class Node implements Inode {
   removed = false;
   /** What of it the file system's metered size contains, and in which class. Not stored. */
   meteredSaved: Metered = unmetered;
-  handle: Uint8Array | undefined;
 
   constructor(number: FileKey, type: FileType, generationHigh: number, generationLow: number) {
     this.number = number;

@@ -69,7 +69,7 @@ test("held files without a name survive a restart until recovery ends", () => {
     const inode = file(files, files.root, name, name);
     files.hold(inode);
     files.remove(superuser, files.root, name, "file");
-    return files.handleOf(inode);
+    return Uint8Array.from(files.handleOf(inode));
   });
   files.commit(ok(files.inodeOf(handles[0]!)), () => {});
   const again = reopen();

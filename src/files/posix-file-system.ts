@@ -118,8 +118,7 @@ export class PosixFileSystem implements FileSystem {
   }
 
   handleOf(inode: Inode): Uint8Array {
-    const node = inode as Node;
-    return (node.handle ??= encodeHandle(node));
+    return encodeHandle(inode as Node);
   }
 
   inodeOf(handle: Uint8Array): Inode | Failure {

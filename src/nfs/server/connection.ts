@@ -21,6 +21,7 @@ import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { type ConnectionGrant, viewName } from "./admission.ts";
 import { Compound } from "./compound.ts";
+import { HeldReplies } from "./held-replies.ts";
 import { duplicatesWaitingLimit, readSpace, recordLimit } from "./limits.ts";
 import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
@@ -63,6 +64,9 @@ export class Connection {
   readonly #credentials = new CredentialMemory();
   readonly #output: ReplyOutput;
   #flushing = false;
+  /** Of what is being answered now. */
+  #held: HeldReplies | undefined;
+  #spareHeld: HeldReplies | undefined;
   /** The client has to read first. */
   #isPaused = false;
   #expiry: Timer | undefined;
@@ -137,6 +141,10 @@ export class Connection {
       this.#socket.destroy();
     }
     this.#output.flush();
+    if (this.#held !== undefined) {
+      this.#releaseWhenDurable(this.#held);
+      this.#held = undefined;
+    }
     if (!this.#output.isFull) return;
     this.#isPaused = true;
     this.#socket.pause();
@@ -202,10 +210,30 @@ export class Connection {
       if (compound.slot !== undefined) compound.slot.busy = false;
       return;
     }
+    if (duplicate === undefined && compound.commits.length === 0 && !compound.awaitsRecords) {
+      this.#held ??= this.#takeSpareHeld();
+      this.#held.take(writer, replyStart, compound.slot);
+      return;
+    }
     if (duplicate !== undefined) state.duplicates.begin(duplicate);
     const reply = Buffer.from(writer.written(replyStart));
     writer.length = replyStart;
     this.#sendWhenDurable(compound, reply);
+  }
+
+  #takeSpareHeld(): HeldReplies {
+    const spare = this.#spareHeld ?? new HeldReplies();
+    this.#spareHeld = undefined;
+    return spare;
+  }
+
+  #releaseWhenDurable(held: HeldReplies): void {
+    const { files } = this.#context.state;
+    files.whenDurable(files.applied, () => {
+      held.release(this.#output.writer);
+      this.#spareHeld = held;
+      this.#flushSoon();
+    });
   }
 
   /** The compound waits for contents: it takes its buffers along, the connection goes on. */
@@ -281,6 +309,10 @@ export class Connection {
       compound.state.duplicates.finish(compound.duplicate, reply.subarray(recordHeader));
     }
     this.#output.writer.room(reply.length).set(reply);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
     // Whoever waited for the same flush goes out with the same write.

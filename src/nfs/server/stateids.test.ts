@@ -106,7 +106,7 @@ test("CLOSE ends the stateid and gives one that nobody can use (§18.2.4)", asyn
 test("a file that was removed can be read until it is closed, and then is stale", async () => {
   await using server = await TestServer.start();
   const session = await server.client("c");
-  const handle = server.files.handleOf(server.make("f"));
+  const handle = Buffer.from(server.files.handleOf(server.make("f")));
   const stateid = await opened(session, both);
   await session.value(putRoot, remove("f"));
   const putFile: RawOperation<undefined> = {

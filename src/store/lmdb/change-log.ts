@@ -24,9 +24,13 @@ export class ChangeLog implements Layer {
   #batchStart = -1;
   #first: Sequence = 0;
   #last: Sequence = 0;
-  /** What the commit that is under way did, to undo it: keys, and where they led before. */
+  /**
+   * What the commit that is under way did, to undo it: keys, and where they led before. The arrays
+   * stay, as they are used for every commit; only so many of them count.
+   */
   readonly #undoKeys: ByteString[] = [];
   readonly #undoPositions: number[] = [];
+  #undoSteps = 0;
   #undoLength = 0;
   #undoCount = 0;
 
@@ -51,7 +55,7 @@ export class ChangeLog implements Layer {
   }
 
   begin(): void {
-    assert(this.#undoKeys.length === 0, "a commit within a commit");
+    assert(this.#undoSteps === 0, "a commit within a commit");
     this.#undoLength = this.#length;
     this.#undoCount = this.#firsts.length;
     if (this.#batchStart >= 0) return;
@@ -64,19 +68,17 @@ export class ChangeLog implements Layer {
   commit(sequence: Sequence): void {
     if (this.#first === 0) this.#first = sequence;
     this.#last = sequence;
-    this.#undoKeys.length = 0;
-    this.#undoPositions.length = 0;
+    this.#undoSteps = 0;
   }
 
   rollback(): void {
-    for (let step = this.#undoKeys.length - 1; step >= 0; step -= 1) {
+    for (let step = this.#undoSteps - 1; step >= 0; step -= 1) {
       const key = this.#undoKeys[step]!;
       const position = this.#undoPositions[step]!;
       if (position === 0) this.#index.forget(key, hashOf(key));
       else this.#index.set(key, hashOf(key), position);
     }
-    this.#undoKeys.length = 0;
-    this.#undoPositions.length = 0;
+    this.#undoSteps = 0;
     this.#length = this.#undoLength;
     this.#firsts.length = this.#undoCount;
     this.#orderedCount = Math.min(this.#orderedCount, this.#undoCount);
@@ -143,10 +145,11 @@ export class ChangeLog implements Layer {
       bytes[keyAt + index] = byte;
       hash = hashStep(hash, byte);
     }
-    this.#undoKeys.push(key);
     const before = this.#index.set(key, hashEnd(hash), position);
     if (before === 0) this.#firsts.push(position);
-    this.#undoPositions.push(before);
+    this.#undoKeys[this.#undoSteps] = key;
+    this.#undoPositions[this.#undoSteps] = before;
+    this.#undoSteps += 1;
     const valueAt = keyAt + key.length;
     this.#length = valueAt + room;
     return valueAt;

@@ -111,6 +111,14 @@ export class XdrWriter {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** What another one has written from `start` on. */
+  append(other: XdrWriter, start: number): void {
+    const length = other.length - start;
+    this.#reserve(length);
+    Buffer.prototype.copy.call(other.#bytes, this.#bytes, this.length, start, other.length);
+    this.length += length;
+  }
+
   patchUint32(at: number, value: number): void {
     this.#view.setUint32(at, value);
   }

@@ -300,7 +300,7 @@ function closeNamed(compound: Compound, given: Stateid): StatusCode {
   if (typeof found === "number") return found;
   if (found.kind !== "open" || found.inode !== compound.current) return Status.BAD_STATEID;
   const { locks } = compound.files;
-  for (const lock of found.locks.values()) {
+  for (const lock of found.locks ?? []) {
     if (locks.holds(found.inode.number, lock.owner)) return Status.LOCKS_HELD;
   }
   if (compound.minorVersion === 0) compound.owner("open", found.owner).closed = found.number;

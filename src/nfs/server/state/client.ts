@@ -90,7 +90,8 @@ export interface Open {
   access: number;
   /** The different accesses that it was opened for. */
   opened: readonly number[];
-  readonly locks: Map<string, Lock>;
+  /** Most have none. */
+  locks: Set<Lock> | undefined;
 }
 
 /**

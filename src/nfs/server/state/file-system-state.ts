@@ -236,7 +236,7 @@ export class FileSystemState {
 
   /** Opens a file for an owner, or widens what it has; undefined past the client's limit. */
   open(client: Client, opening: Opening): Open | undefined {
-    const { owner, inode, access } = opening;
+    const { owner, uid, inode, access } = opening;
     const key = ownedKey(owner, inode.number);
     const known = client.opens.get(key);
     if (known !== undefined) {
@@ -252,9 +252,12 @@ export class FileSystemState {
       seqid: 1,
       client,
       key,
-      ...opening,
+      owner,
+      uid,
+      inode,
+      access,
       opened: [access],
-      locks: new Map(),
+      locks: undefined,
     };
     client.opens.set(key, open);
     client.states.set(open.number, open);
@@ -265,7 +268,7 @@ export class FileSystemState {
   }
 
   close(open: Open): void {
-    for (const lock of open.locks.values()) this.freeLock(lock);
+    for (const lock of open.locks ?? []) this.freeLock(lock);
     open.client.opens.delete(open.key);
     open.client.states.delete(open.number);
     const holder = open.client.openOwners.get(open.owner);
@@ -293,7 +296,7 @@ export class FileSystemState {
       lockOwner,
       ranges: 0,
     };
-    open.locks.set(owner, lock);
+    (open.locks ??= new Set()).add(lock);
     client.locks.set(key, lock);
     client.states.set(lock.number, lock);
     const holder = client.lockOwners.get(lockOwner);
@@ -304,7 +307,7 @@ export class FileSystemState {
   freeLock(lock: Lock): void {
     this.files.locks.releaseOwner(lock.open.inode.number, lock.owner);
     this.countLocked(lock);
-    lock.open.locks.delete(lock.owner);
+    lock.open.locks?.delete(lock);
     lock.client.locks.delete(ownedKey(lock.owner, lock.open.inode.number));
     lock.client.states.delete(lock.number);
     const holder = lock.client.lockOwners.get(lock.lockOwner);
