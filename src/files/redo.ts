@@ -4,7 +4,11 @@
 import type { Reader, Writer } from "../store/store.ts";
 import type { FileKey } from "../data/data.ts";
 import { decodeRedoKey, redoKey, redoRange } from "./keys.ts";
-import { redoPieceLimit, redoPiecesLimit } from "./limits.ts";
+import { redoPieceLimit, redoPiecesLimit, sparePiecesBytes } from "./limits.ts";
+import { SpareBytes } from "./spare-bytes.ts";
+
+/** Of pieces that were stored. */
+const spares = new SpareBytes(sparePiecesBytes);
 
 /** A piece of contents by where it begins; `bytes` until it is stored. */
 interface Piece {
@@ -52,7 +56,7 @@ export class Redo {
     ) {
       return false;
     }
-    this.#set(offset, bytes.length, Uint8Array.prototype.slice.call(bytes));
+    this.#set(offset, bytes.length, spares.copy(bytes));
     return true;
   }
 
@@ -68,6 +72,7 @@ export class Redo {
     for (const [offset, piece] of this.#pieces) {
       if (piece.bytes === undefined) continue;
       writer.put(redoKey(this.#file, offset), piece.bytes);
+      spares.giveBack(piece.bytes);
       piece.bytes = undefined;
     }
   }
