@@ -1,7 +1,9 @@
 import type { Store, Writer } from "../store/store.ts";
 import { inlineKey, redoKey } from "./keys.ts";
+import { spareContentsBytes } from "./limits.ts";
 import type { Node } from "./node.ts";
 import { Redo } from "./redo.ts";
+import { SpareBytes } from "./spare-bytes.ts";
 
 /**
  * The contents of small files: kept in the store, in the same commit as the inode's record, so
@@ -38,9 +40,12 @@ export class InlineContents {
 
   write(node: Node, offset: number, bytes: Uint8Array): void {
     const length = Math.max(node.length, offset + bytes.length);
-    const contents = this.#resized(node, length, offset === 0 && bytes.length >= node.length);
-    contents.set(bytes, offset);
-    node.unsavedContents = contents;
+    if (bytes.length === length) {
+      node.unsavedContents = spares.copy(bytes);
+    } else {
+      node.unsavedContents = this.#resized(node, length, false);
+      node.unsavedContents.set(bytes, offset);
+    }
     node.length = length;
   }
 
@@ -72,6 +77,7 @@ export class InlineContents {
     node.unsavedContents = undefined;
     if (contents.length > 0) writer.put(inlineKey(node.number), contents);
     else if (node.hasInlineStored) writer.remove(inlineKey(node.number));
+    spares.giveBack(contents);
     node.hasInlineStored = contents.length > 0;
   }
 
@@ -89,5 +95,8 @@ export class InlineContents {
     return contents;
   }
 }
+
+/** Of contents that were stored. */
+const spares = new SpareBytes(spareContentsBytes);
 
 const nothing = new Uint8Array(0);

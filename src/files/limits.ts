@@ -28,8 +28,8 @@ export const inlineLimit = 8192;
 export const redoPieceLimit = 64 * 1024;
 /** Such writes of one file until its contents are flushed. */
 export const redoPiecesLimit = 128;
-/** Bytes that are kept for the next such writes. */
-export const sparePiecesBytes = 1024 * 1024;
+/** Memory, in bytes, that is kept for the next such writes, and for contents of small files. */
+export const spareContentsBytes = 1024 * 1024;
 /** Files whose attributes or small contents may wait in memory to be stored. */
 export const unsavedFilesLimit = 500;
 /** Bytes of the disk that are left free for the store: what its journal and LMDB may yet need. */

@@ -4,11 +4,11 @@
 import type { Reader, Writer } from "../store/store.ts";
 import type { FileKey } from "../data/data.ts";
 import { decodeRedoKey, redoKey, redoRange } from "./keys.ts";
-import { redoPieceLimit, redoPiecesLimit, sparePiecesBytes } from "./limits.ts";
+import { redoPieceLimit, redoPiecesLimit, spareContentsBytes } from "./limits.ts";
 import { SpareBytes } from "./spare-bytes.ts";
 
 /** Of pieces that were stored. */
-const spares = new SpareBytes(sparePiecesBytes);
+const spares = new SpareBytes(spareContentsBytes);
 
 /** A piece of contents by where it begins; `bytes` until it is stored. */
 interface Piece {

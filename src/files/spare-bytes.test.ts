@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { SpareBytes } from "./spare-bytes.ts";
 
 test("copies are in memory that was given back, and in nobody else's", () => {
-  const spares = new SpareBytes(100);
+  const spares = new SpareBytes(10_000);
   const original = Uint8Array.of(1, 2, 3);
   const first = spares.copy(original);
   const second = spares.copy(original);
@@ -17,11 +17,13 @@ test("copies are in memory that was given back, and in nobody else's", () => {
   assert.notEqual(spares.copy(original), third);
 });
 
-test("no more is kept than was allowed", () => {
-  const spares = new SpareBytes(100);
-  const given: Uint8Array[] = Array.from({ length: 10 }, () => new Uint8Array(40));
-  for (const bytes of given) spares.giveBack(bytes);
-  const taken = given.map(() => spares.copy(new Uint8Array(40)));
-  const known = taken.filter((bytes) => given.includes(bytes));
-  assert.ok(known.length > 0 && known.length * 40 <= 100, `${known.length}`);
-});
+for (const length of [0, 1, 40, 1000]) {
+  test(`no more is kept than was allowed, of ${length} bytes each`, () => {
+    const spares = new SpareBytes(10_000);
+    const given: Uint8Array[] = Array.from({ length: 1000 }, () => new Uint8Array(length));
+    for (const bytes of given) spares.giveBack(bytes);
+    const taken = new Set(given.map(() => spares.copy(new Uint8Array(length))));
+    const kept = given.filter((bytes) => taken.has(bytes)).length;
+    assert.ok(kept > 0 && kept * (length + 100) <= 10_000, `${kept}`);
+  });
+}

@@ -7,7 +7,7 @@ export class SpareBytes {
   readonly #byLength = new Map<number, Uint8Array[]>();
   #total = 0;
 
-  /** Keeps up to `limit` bytes. */
+  /** Keeps up to `limit` bytes, with what it takes to keep them. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -15,18 +15,18 @@ export class SpareBytes {
   copy(bytes: Uint8Array): Uint8Array {
     const spare = this.#byLength.get(bytes.length)?.pop();
     if (spare === undefined) return Uint8Array.prototype.slice.call(bytes);
-    this.#total -= spare.length;
+    this.#total -= spare.length + keptWith;
     spare.set(bytes);
     return spare;
   }
 
   /** Nobody uses these bytes any more. */
   giveBack(bytes: Uint8Array): void {
-    if (this.#total + bytes.length > this.#limit) this.#forget();
+    if (this.#total + bytes.length + keptWith > this.#limit) this.#forget();
     const spares = this.#byLength.get(bytes.length);
     if (spares === undefined) this.#byLength.set(bytes.length, [bytes]);
     else spares.push(bytes);
-    this.#total += bytes.length;
+    this.#total += bytes.length + keptWith;
   }
 
   /** Of lengths that nobody asks for: those that are of use come again. */
@@ -35,3 +35,6 @@ export class SpareBytes {
     this.#total = 0;
   }
 }
+
+/** About the bytes of an array beside its elements. */
+const keptWith = 200;
