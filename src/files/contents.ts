@@ -159,14 +159,16 @@ export class Contents {
     return found === undefined || found >= end ? undefined : found;
   }
 
-  /**
-   * Calls back once everything written so far is durable, or will be with the node's record, which
-   * may be ahead of what is stored.
-   */
+  /** Calls back once `isDurable`; the record may be ahead of what is stored. */
   whenDurable(node: Node, call: (error?: Error) => void): void {
-    const isStored = !node.isUnflushed && node.solidLength === node.length;
-    if (node.isInline || (isStored && !this.#isAwaited(node))) call();
+    if (this.isDurable(node)) call();
     else this.#flush(node, call);
+  }
+
+  /** Whether everything written so far is durable, or will be with the node's record. */
+  isDurable(node: Node): boolean {
+    if (node.isInline) return true;
+    return !node.isUnflushed && node.solidLength === node.length && !this.#isAwaited(node);
   }
 
   /** Whether something was neither flushed nor stored when a flush began that is not over. */

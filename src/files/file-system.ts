@@ -99,6 +99,11 @@ export interface FileSystem {
   ): number | Failure | Promise<number | Failure>;
   /** Calls back once all data and attributes written to the file so far are durable. */
   commit(inode: Inode, call: (error?: Error) => void): void;
+  /**
+   * The first half of `commit`, where there is nothing to wait for before: what was written so far
+   * is durable with `applied` then. False where it takes a `commit`.
+   */
+  commitToStore(inode: Inode): boolean;
   seek(inode: Inode, offset: number, what: "data" | "hole"): number | undefined;
 
   readonly applied: Sequence;

@@ -370,6 +370,13 @@ export class PosixFileSystem implements FileSystem {
     });
   }
 
+  commitToStore(inode: Inode): boolean {
+    const node = inode as Node;
+    if (!this.#contents.isDurable(node)) return false;
+    if (!node.removed) this.#inodes.saveNow(node);
+    return true;
+  }
+
   seek(inode: Inode, offset: number, what: "data" | "hole"): number | undefined {
     return this.#contents.seek(inode as Node, offset, what);
   }

@@ -210,7 +210,7 @@ export class Connection {
       if (compound.slot !== undefined) compound.slot.busy = false;
       return;
     }
-    if (duplicate === undefined && compound.commits.length === 0 && !compound.awaitsRecords) {
+    if (duplicate === undefined && awaitsStoreOnly(compound)) {
       this.#held ??= this.#takeSpareHeld();
       this.#held.take(writer, replyStart, compound.slot);
       return;
@@ -328,6 +328,11 @@ export class Connection {
     this.#context.log.error({ error }, "a request could not be finished, closing its connection");
     this.#socket.destroy();
   }
+}
+
+/** Whether the next flush of the store makes durable all that the reply says. */
+function awaitsStoreOnly({ commits, files, awaitsRecords }: Compound): boolean {
+  return !awaitsRecords && commits.every((inode) => files.commitToStore(inode));
 }
 
 /** The program, version, procedure or credential that isn't served, answered (RFC 5531 §9). */

@@ -152,6 +152,7 @@ test("a request of a session that could not be finished is done anew in its slot
   server.make("f");
   const { files } = server;
   const { commit: commitNow } = files;
+  files.commitToStore = () => false;
   files.commit = (_inode, call) => call(new Error("the device is gone"));
   const first = sequence({ sessionId: session.id, sequence: 1, slot: 5, keep: true });
   const asked = [first, putRoot, lookup("f"), commit(0, 0)];
