@@ -80,7 +80,7 @@ export class FileWrites {
    * a restart of the server may have lost is written again (RFC 8881 §18.3.4).
    */
   async commit(open: OpenFile): Promise<void> {
-    const writes = this.#writesTo(open);
+    const writes = this.#writesTo(open.handle);
     if (writes.length === 0) return;
     const verifier = await this.#commitOnce(open);
     for (const { write, through } of writes) {
@@ -113,6 +113,24 @@ export class FileWrites {
       } catch (error) {
         if (!(error instanceof NfsError)) throw error;
       }
+    }
+  }
+
+  /** The number of the write that began last, for `cutToNothing`. */
+  get last(): number {
+    return this.#lastWrite;
+  }
+
+  /** What was written up to a number must not be written again: the file was cut after it. */
+  cutToNothing(handle: FileHandle, last: number): void {
+    for (const { through, write } of this.#writesTo(handle)) {
+      if (write.order > last) continue;
+      this.#setWritten(
+        through,
+        through.written.filter((other) => other !== write),
+      );
+      if (!write.isCommitted) write.release?.();
+      write.isCommitted = true;
     }
   }
 
@@ -184,10 +202,10 @@ export class FileWrites {
   }
 
   /** All of the file's, in order: one left behind could be written again over a later one. */
-  #writesTo(open: OpenFile): { through: OpenFile; write: UncommittedWrite }[] {
+  #writesTo(handle: FileHandle): { through: OpenFile; write: UncommittedWrite }[] {
     const writes: { through: OpenFile; write: UncommittedWrite }[] = [];
     for (const through of this.#uncommitted) {
-      if (Buffer.compare(through.handle, open.handle) !== 0) continue;
+      if (Buffer.compare(through.handle, handle) !== 0) continue;
       for (const write of through.written) writes.push({ through, write });
     }
     return writes.sort((one, other) => one.write.order - other.write.order);

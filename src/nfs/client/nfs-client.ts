@@ -178,7 +178,7 @@ export class NfsClient {
   }
 
   /** Creates (or, unless `exclusive`, opens, cut to nothing with `truncate`) a regular file. */
-  createFile(
+  async createFile(
     credential: AuthSys,
     directory: FileHandle,
     name: string,
@@ -189,18 +189,30 @@ export class NfsClient {
       readonly truncate?: boolean;
     },
   ): Promise<{ open: OpenFile; file: RemoteFile }> {
-    // By this a server that was restarted knows a file that it has made for us.
+    const { mode, access, exclusive, truncate } = how;
+    // Also where it need not be: by the verifier a server that was restarted knows a file that it
+    // has made for us, and opens it whatever its mode says.
     const verifier = this.#random.bytes(8);
-    return this.#openByName(credential, directory, name, how.access, (xdr) => {
+    const encodeExclusive = (xdr: XdrWriter): void => {
       xdr.uint32(OpenType.create);
-      if (how.exclusive) {
-        xdr.uint32(CreateMode.exclusive41);
-        xdr.fixedOpaque(verifier);
-      } else {
-        xdr.uint32(CreateMode.unchecked);
-      }
-      encodeSettable(xdr, { mode: how.mode, ...(how.truncate && { size: 0 }) });
+      xdr.uint32(CreateMode.exclusive41);
+      xdr.fixedOpaque(verifier);
+      encodeSettable(xdr, { mode });
+    };
+    try {
+      return await this.#openByName(credential, directory, name, access, encodeExclusive);
+    } catch (error) {
+      const isThere = error instanceof NfsError && error.status === Status.EXIST;
+      if (exclusive || !isThere) throw error;
+    }
+    const lastWrite = this.writes.last;
+    const found = await this.#openByName(credential, directory, name, access, (xdr) => {
+      xdr.uint32(OpenType.create);
+      xdr.uint32(CreateMode.unchecked);
+      encodeSettable(xdr, { mode, ...(truncate && { size: 0 }) });
     });
+    if (truncate) this.writes.cutToNothing(found.file.handle, lastWrite);
+    return found;
   }
 
   async #openByName(
