@@ -5,10 +5,20 @@ import type { FileHandle } from "./compound.ts";
 import { allUncommittedLimit, commitMs, uncommittedLimit } from "./limits.ts";
 import type { NamesClient } from "./names-client.ts";
 import { NfsError } from "./nfs-error.ts";
+import { askOf, type OnFile, outcomeOf } from "./on-file.ts";
 import type { OpenFile, UncommittedWrite } from "./open-file.ts";
 import { decodeVerifier } from "./results.ts";
 import type { SessionClient } from "./session-client.ts";
 import { decodeWrite, encodeWrite, type WriteAnswer, type Written } from "./write.ts";
+
+const once = { once: true };
+
+/** What is written, as `write` has it. */
+export interface WriteParts {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+  readonly release?: (() => void) | undefined;
+}
 
 /** Writes that survive the server's restarts: what it may have lost is written again. */
 export class FileWrites {
@@ -47,6 +57,49 @@ export class FileWrites {
     }
     await this.#keep(open, offset, bytes, answer.verifier, release);
     return answer;
+  }
+
+  /**
+   * The same, and in the same compound what is to be done on top of the bytes. Where that fails the
+   * bytes are written nevertheless.
+   */
+  async writeAnd<T>(
+    open: OpenFile,
+    { offset, bytes, release }: WriteParts,
+    stable: boolean,
+    next: OnFile<T>,
+  ): Promise<Written & { readonly outcome: () => T }> {
+    if (stable) await this.commit(open);
+    const sent = await this.#session.compound(
+      open.credential,
+      (compound) => {
+        compound.putHandle(open.handle);
+        encodeWrite(compound, open, offset, bytes, stable);
+        next.encode(compound);
+      },
+      (results) => {
+        results.expect(Operation.PUTFH);
+        const answer = decodeWrite(results);
+        return { answer, outcome: outcomeOf(() => next.decode(results)) };
+      },
+      once,
+    );
+    // A server may take fewer bytes than it is given: what came too early, the rest would undo.
+    const isShort = sent.answer.count < bytes.length;
+    const written = isShort ? await this.#writeAll(open, offset, bytes, stable) : sent.answer;
+    const outcome = isShort ? await this.#outcomeAlone(open, next) : sent.outcome;
+    if (stable) release?.();
+    else await this.#keep(open, offset, bytes, written.verifier, release);
+    return { ...written, outcome };
+  }
+
+  #outcomeAlone<T>(open: OpenFile, asked: OnFile<T>): Promise<() => T> {
+    return askOf(this.#session, open.credential, open.handle, asked, once).then(
+      (value) => () => value,
+      (error: unknown) => () => {
+        throw error;
+      },
+    );
   }
 
   /** Writes to the end of the file, wherever others have moved it; `believed` is the last known. */

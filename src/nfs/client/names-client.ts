@@ -1,26 +1,26 @@
 import {
-  type Bitmap,
-  type Change,
-  changeBitmap,
   decodeBitmap,
-  decodeChange,
   decodeFileAttributes,
   decodeFileSizeLimit,
   encodeBitmap,
   encodeSettable,
   type FileAttributes,
-  fileAttributesBitmap,
   fileSizeLimitBitmap,
   type SettableAttributes,
 } from "../../wire/nfs4/attributes.ts";
 import { FileTypeNumber, Operation } from "../../wire/nfs4/operations.ts";
-import { anonymousStateid, encodeStateid } from "../../wire/nfs4/stateid.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
-import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { FileHandle } from "./compound.ts";
 import { transferLimit } from "./limits.ts";
 import { NfsError } from "./nfs-error.ts";
+import {
+  askOf,
+  type AttributesSet,
+  gettingAttributes,
+  type OnFile,
+  settingAttributes,
+} from "./on-file.ts";
 import type { OpenFile } from "./open-file.ts";
 import {
   decodeAccess,
@@ -46,6 +46,10 @@ export interface DirectoryEntry {
 export type NewFileType = "directory" | "fifo" | "socket" | "symlink";
 
 const once = { once: true };
+const gettingFileSizeLimit: OnFile<number> = {
+  encode: (compound) => encodeBitmap(compound.operation(Operation.GETATTR), fileSizeLimitBitmap),
+  decode: (results) => decodeFileSizeLimit(results.expect(Operation.GETATTR)),
+};
 
 /** Operations on names and attributes, which need no open file. */
 export class NamesClient {
@@ -72,62 +76,22 @@ export class NamesClient {
   }
 
   getAttributes(credential: AuthSys, file: FileHandle): Promise<FileAttributes> {
-    return this.#get(credential, file, fileAttributesBitmap, decodeFileAttributes);
+    return askOf(this.#session, credential, file, gettingAttributes);
   }
 
   /** Bytes that a file of the file's file system can have. */
   getFileSizeLimit(credential: AuthSys, file: FileHandle): Promise<number> {
-    return this.#get(credential, file, fileSizeLimitBitmap, decodeFileSizeLimit);
+    return askOf(this.#session, credential, file, gettingFileSizeLimit);
   }
 
-  #get<T>(
-    credential: AuthSys,
-    file: FileHandle,
-    wanted: Bitmap,
-    decode: (reader: XdrReader) => T,
-  ): Promise<T> {
-    return this.#session.compound(
-      credential,
-      (compound) => {
-        compound.putHandle(file);
-        encodeBitmap(compound.operation(Operation.GETATTR), wanted);
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        return decode(results.expect(Operation.GETATTR));
-      },
-    );
-  }
-
-  /**
-   * With an open file its stateid gives the right to change the size. `before` is the change
-   * attribute that the file had right before.
-   */
+  /** With an open file its stateid gives the right to change the size. */
   setAttributes(
     credential: AuthSys,
     file: FileHandle,
     attributes: SettableAttributes,
     open?: OpenFile,
-  ): Promise<{ before: Change; attributes: FileAttributes }> {
-    return this.#session.compound(
-      credential,
-      (compound) => {
-        compound.putHandle(file);
-        encodeBitmap(compound.operation(Operation.GETATTR), changeBitmap);
-        const xdr = compound.operation(Operation.SETATTR);
-        encodeStateid(xdr, open?.stateid ?? anonymousStateid);
-        encodeSettable(xdr, attributes);
-        compound.getAttributes();
-      },
-      (results) => {
-        results.expect(Operation.PUTFH);
-        const before = decodeChange(results.expect(Operation.GETATTR));
-        decodeBitmap(results.expect(Operation.SETATTR));
-        const after = decodeFileAttributes(results.expect(Operation.GETATTR));
-        return { before, attributes: after };
-      },
-      once,
-    );
+  ): Promise<AttributesSet> {
+    return askOf(this.#session, credential, file, settingAttributes(attributes, open), once);
   }
 
   /** The subset of ACCESS bits that the server grants, and what the file is. */

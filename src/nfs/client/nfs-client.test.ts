@@ -11,12 +11,14 @@ import { SeededRandom, SystemRandom } from "../../base/random.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import { PosixFileSystem } from "../../files/posix-file-system.ts";
 import { memoryFileSystem } from "../../files/testing.ts";
+import type { SettableAttributes } from "../../wire/nfs4/attributes.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import { NfsServer } from "../server/nfs-server.ts";
 import { MemoryClientRecords } from "../server/state/client-records.ts";
 import { commitMs } from "./limits.ts";
 import { NfsClient } from "./nfs-client.ts";
+import { gettingAttributes, settingAttributes } from "./on-file.ts";
 import type { OpenFile } from "./open-file.ts";
 
 const root: AuthSys = { machineName: "test", uid: 0, gid: 0, gids: [] };
@@ -155,7 +157,7 @@ test("nfs client: an append that the server did and could not answer is not done
 });
 
 /** The server is restarted during the next call of a method, which it does and can't answer. */
-function restartDuring(method: "create" | "link" | "remove" | "rename"): void {
+function restartDuring(method: "create" | "link" | "remove" | "rename" | "setAttributes"): void {
   const { files } = disk;
   const original = files[method].bind(files) as (...given: unknown[]) => unknown;
   const once = (...given: unknown[]): unknown => {
@@ -305,4 +307,69 @@ test("nfs client: an open by name gives the file that has it, and cuts it when i
   assert.deepEqual(cut.file.handle, made.file.handle);
   assert.equal(cut.file.attributes.size, 0);
   await assert.rejects(client.openNamed(root, handle, "g", readWrite), { status: 2 });
+});
+
+const noon = { seconds: 1_000_000, nanoseconds: 5 };
+
+/** Writes to an open file and sets attributes on top of it. */
+function writeAndSet(open: OpenFile, text: string, wanted: SettableAttributes) {
+  const write = { offset: 0, bytes: Buffer.from(text) };
+  return client.writes.writeAnd(open, write, true, settingAttributes(wanted, open));
+}
+
+test("nfs client: what is set on top of a write stays so after a restart", async () => {
+  const open = await create("f");
+  const written = await writeAndSet(open, "contents", { size: 4, modifyTime: noon });
+  const { before, attributes } = written.outcome();
+  assert.equal(before, written.after);
+  assert.deepEqual([attributes.size, attributes.modifyTime], [4, noon]);
+  await crash();
+  await client.commit(open);
+  assert.equal(await contents(open), "cont");
+  assert.deepEqual((await client.names.getAttributes(root, open.handle)).modifyTime, noon);
+});
+
+test("nfs client: a write and what is set on it, done and not answered, are done again", async () => {
+  const open = await create("f");
+  restartDuring("setAttributes");
+  const { outcome } = await writeAndSet(open, "contents", { modifyTime: noon, mode: 0o4711 });
+  assert.deepEqual([outcome().attributes.mode, outcome().attributes.modifyTime], [0o4711, noon]);
+  assert.equal(await contents(open), "contents");
+});
+
+test("nfs client: a write stands where what was to be set on it is refused", async () => {
+  const made = await create("f");
+  await client.names.setAttributes(root, made.handle, { mode: 0o666 });
+  const user: AuthSys = { machineName: "test", uid: 1000, gid: 1000, gids: [] };
+  const open = await client.open(user, made.handle, readWrite);
+  const { before, after, outcome } = await writeAndSet(open, "contents", { mode: 0o600 });
+  assert.throws(outcome, { status: Status.PERM });
+  assert.notEqual(before, after);
+  assert.equal(await contents(made), "contents");
+});
+
+test("nfs client: what a server takes only a part of is whole before anything is set", async () => {
+  const open = await create("f");
+  const { files } = disk;
+  files.write = (caller, inode, offset, bytes, stable) =>
+    PosixFileSystem.prototype.write.call(
+      files,
+      caller,
+      inode,
+      offset,
+      bytes.subarray(0, 3),
+      stable,
+    );
+  const { outcome } = await writeAndSet(open, "contents", { modifyTime: noon });
+  assert.deepEqual([outcome().attributes.size, outcome().attributes.modifyTime], [8, noon]);
+  assert.equal(await contents(open), "contents");
+});
+
+test("nfs client: a write that is asked about is written again after a restart", async () => {
+  const open = await create("f");
+  const write = { offset: 0, bytes: Buffer.from("contents") };
+  const { outcome } = await client.writes.writeAnd(open, write, false, gettingAttributes);
+  assert.equal(outcome().size, 8);
+  await crash();
+  assert.equal(await contents(open), "contents");
 });
