@@ -18,6 +18,7 @@ import { encodeInit, encodeOpen } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
 import { Access, FileTypeNumber, ShareAccess } from "../wire/nfs4/operations.ts";
 import type { AuthSys } from "../wire/rpc/message.ts";
+import { AttributeOperations } from "./attribute-operations.ts";
 import { CallerGroups } from "./caller-groups.ts";
 import { accessOf, settable, statfs } from "./conversions.ts";
 import type { FuseDevice } from "./device.ts";
@@ -74,6 +75,7 @@ export class FuseBridge {
   readonly #view: KernelView;
   readonly #pending: PendingRequests;
   readonly #files: FileOperations;
+  readonly #attributes: AttributeOperations;
   readonly #listings: DirectoryListings;
   readonly #groups: CallerGroups;
   readonly #locks: LockForwarding;
@@ -94,6 +96,7 @@ export class FuseBridge {
     });
     const [view, pending] = [this.#view, this.#pending];
     this.#files = new FileOperations({ client, view, device, pending, clock });
+    this.#attributes = new AttributeOperations(client, view, this.#files);
     this.#listings = new DirectoryListings(client, view, clock);
     this.#groups = new CallerGroups(clock);
     this.#locks = new LockForwarding({
@@ -224,34 +227,19 @@ export class FuseBridge {
   }
 
   async #getAttributes(request: FuseRequest): Promise<Uint8Array> {
-    const node = this.#node(request.nodeId);
-    const caller = this.#caller(request);
-    if (node.writes !== undefined) await node.writes.settle();
-    const begun = node.changesBegun;
-    const attributes = await this.#client.names.getAttributes(caller, node.handle);
-    return this.#view.attributes(node, attributes, begun);
+    return this.#attributes.get(this.#caller(request), this.#node(request.nodeId));
   }
 
   async #setAttributes(request: FuseRequest): Promise<Uint8Array> {
     const hasFile = (request.uint32(0) & SetAttribute.fileHandle) !== 0;
     const open = hasFile ? this.#files.find(request.uint64(8))?.open : undefined;
     const writable = open !== undefined && (open.access & ShareAccess.write) !== 0;
-    const node = this.#node(request.nodeId);
-    const caller = this.#caller(request);
-    const wanted = settable(request);
-    // Written again after a crash, earlier bytes would undo a new size or time.
-    await this.#files.commitFile(node.handle);
-    const { attributes } = await node.changing(async () => {
-      const { names } = this.#client;
-      const set = await names.setAttributes(
-        caller,
-        node.handle,
-        wanted,
-        writable ? open : undefined,
-      );
-      return { ...set, after: set.attributes.change };
-    });
-    return this.#view.attributes(node, attributes, node.changesBegun);
+    return this.#attributes.set(
+      this.#caller(request),
+      this.#node(request.nodeId),
+      settable(request),
+      writable ? open : undefined,
+    );
   }
 
   async #readLink(request: FuseRequest): Promise<Uint8Array> {

@@ -393,7 +393,7 @@ const leadsElsewhere: ReadonlySet<number> = new Set<number>([
   Status.ACCESS,
 ]);
 
-function isSameUser(one: AuthSys, other: AuthSys): boolean {
+export function isSameUser(one: AuthSys, other: AuthSys): boolean {
   const sameGroups = String(one.gids) === String(other.gids);
   return one.uid === other.uid && one.gid === other.gid && sameGroups;
 }

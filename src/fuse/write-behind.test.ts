@@ -157,6 +157,67 @@ for (const [which, add] of Object.entries(notDurable)) {
   });
 }
 
+test("the only write that waits can be sent with something else", async () => {
+  behind.add(open, 0, Buffer.from("one "));
+  behind.add(open, 4, Buffer.from("two"));
+  assert.equal(behind.single(true), open);
+  let answer: (value: string) => void = () => {};
+  const answering = new Promise<string>((resolve) => (answer = resolve));
+  let together: OutgoingWrite | undefined;
+  const sending = behind.sendSingle((write) => {
+    together = write;
+    return answering;
+  });
+  assert.equal(Buffer.from(together!.bytes).toString(), "one two");
+  // It is on its way as any other.
+  assert.equal(behind.single(false), undefined);
+  assert.ok(behind.overlaps(6, 1));
+  behind.add(open, 6, Buffer.from("later"));
+  const settling = behind.settle();
+  await turn();
+  assert.deepEqual(texts(), []);
+  answer("done");
+  assert.equal(await sending, "done");
+  await turn();
+  assert.deepEqual(texts(), [[6, "later"]]);
+  sent[0]!.answer();
+  await settling;
+});
+
+test("a write that is refused with what it was sent with is told as any other", async () => {
+  behind.add(open, 0, Buffer.from("a"));
+  const error = new Error("no space");
+  assert.equal(await behind.sendSingle(() => Promise.reject(error)), undefined);
+  assert.deepEqual(failures, [error]);
+  assert.equal(behind.isEmpty, true);
+});
+
+const notSingle: Record<string, () => void> = {
+  "there is none": () => {},
+  "there are two": () => {
+    behind.add(open, 0, Buffer.from("a"));
+    behind.add(open, 5, Buffer.from("b"));
+  },
+  "another is on its way": () => {
+    behind.add(open, 0, Buffer.from("a"));
+    clock.advance(gatherMs);
+    behind.add(open, 5, Buffer.from("b"));
+  },
+};
+for (const [why, add] of Object.entries(notSingle)) {
+  test(`no write is sent with something else where ${why}`, () => {
+    add();
+    assert.equal(behind.single(false), undefined);
+  });
+}
+
+test("a write is not sent durably by itself where others are not committed", () => {
+  behind.add(open, 0, Buffer.from("a"));
+  isClean = false;
+  assert.equal(behind.single(true), undefined);
+  assert.equal(behind.single(false), open);
+});
+
 test("the bytes are given back when the sender is done with all of a write", () => {
   const released: string[] = [];
   behind.add(open, 0, Buffer.from("a"), () => released.push("a"));

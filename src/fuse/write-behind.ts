@@ -166,6 +166,23 @@ export class WriteBehind {
     else await this.settle();
   }
 
+  /**
+   * Who opened the file for the one write that waits; undefined where there are others, on their way
+   * or, `durably`, uncommitted.
+   */
+  single(durably: boolean): OpenFile | undefined {
+    const isOne = this.#unsent.length === 1 && this.#sent.size === 0;
+    return isOne && (!durably || this.#isClean()) ? this.#unsent[0]!.open : undefined;
+  }
+
+  /** Has that write sent together with something else; undefined where it was refused. */
+  async sendSingle<T>(send: (write: OutgoingWrite) => Promise<T>): Promise<T | undefined> {
+    const run = this.#unsent.pop()!;
+    this.#unsentBytes = 0;
+    this.#sent.add(run);
+    return this.#sendBy(run, send);
+  }
+
   #isLittle(): boolean {
     const isFew = this.#unsent.length <= writesInFlight && this.#unsentBytes <= transferBytes;
     return isFew && this.#sent.size === 0 && this.#isClean() && !haveOverlap(this.#unsent);
@@ -178,13 +195,19 @@ export class WriteBehind {
     await Promise.all(runs.map((run) => this.#sendRun(run, true)));
   }
 
-  async #sendRun(run: Run, durably: boolean): Promise<void> {
+  #sendRun(run: Run, durably: boolean): Promise<unknown> {
+    return this.#sendBy(run, (write) => this.#send(write, durably));
+  }
+
+  async #sendBy<T>(run: Run, send: (write: OutgoingWrite) => Promise<T>): Promise<T | undefined> {
     try {
-      await this.#send(run.outgoing(), durably);
+      return await send(run.outgoing());
     } catch (error) {
       this.#failed(error as Error);
+      return undefined;
+    } finally {
+      this.#landed(run);
     }
-    this.#landed(run);
   }
 
   #timeIsUp(): void {

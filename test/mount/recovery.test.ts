@@ -90,6 +90,36 @@ for (const how of ["fsync", "no fsync"]) {
   });
 }
 
+test("files that are unpacked while the server is killed are as the archive has them", async () => {
+  const script = `
+import os, sys
+os.chdir(sys.argv[1])
+def unpack(number, how, text):
+    file = os.open(f"file-{number}", os.O_WRONLY | how, 0o600)
+    os.write(file, text)
+    os.utime(file, (1, number)); os.fchown(file, 1000, 1000 + number); os.fchmod(file, 0o4640)
+    os.close(file)
+def check(number, text):
+    found = os.stat(f"file-{number}")
+    assert open(f"file-{number}", "rb").read() == text, number
+    assert (found.st_mtime, found.st_gid, found.st_mode & 0o7777) == (number, 1000 + number, 0o4640), number
+for turn, how in enumerate([os.O_CREAT | os.O_EXCL, os.O_TRUNC]):
+    texts = [b"%d %d " % (turn, number) * (400 // (turn + 1)) for number in range(120)]
+    for number, text in enumerate(texts):
+        unpack(number, how, text)
+        if number % 50 == 10: print(number, flush=True)
+    for number, text in enumerate(texts): check(number, text)
+print("whole", flush=True)
+`;
+  await mkdir(mount.at(file));
+  const program = start(script, mount.at(file));
+  for (const number of ["10", "60", "110", "10", "60", "110"]) {
+    assert.equal(await program.line(), number);
+    await instance.crashAndStart();
+  }
+  assert.equal(await program.line(), "whole");
+});
+
 test("what was written and not yet synchronised is read back after the server was killed", async () => {
   const program = start(recordsScript, mount.at(file), "no fsync", "50");
   await writeUntil(program, 49);

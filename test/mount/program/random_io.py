@@ -133,8 +133,15 @@ class Exercise:
 
     def touch(self):
         self.step("utime and chmod")
+        # What a mapping wrote would set the time when it goes out.
+        os.fsync(self.files[0])
+        if self.random.random() < 0.5:
+            self.write_at(self.offset(), self.bytes())
         os.utime(self.path, (1, 2))
-        os.fchmod(self.files[0], self.random.choice([0o600, 0o644]))
+        mode = self.random.choice([0o600, 0o644])
+        os.fchmod(self.files[0], mode)
+        found = os.stat(self.path)
+        self.expect((found.st_mtime, found.st_mode & 0o7777), (2, mode), "time and mode")
 
     def offset(self):
         return self.random.randrange(len(self.copy) + 1)
