@@ -96,6 +96,10 @@ async function helpers(): Promise<string[]> {
   return executables.split("\n").filter((line) => line.endsWith("/node"));
 }
 
+function processOf(executable: string): string {
+  return /\/proc\/(\d+)\/exe/.exec(executable)![1]!;
+}
+
 async function connectionOf(principal: string): Promise<ConnectionEvent | undefined> {
   const open = await listConnections(instance.api().session, "open");
   return open.find((each) => each.principal === principal);
@@ -317,6 +321,33 @@ wait $one && wait $other`);
     await guest.run("moor umount /mnt/blue");
     await throughGreen.run("echo still > here && cat here");
     assert.equal(await onHost(fuse.at("both/green")).isFree("locked"), false);
+  });
+});
+
+/** Where the kernel connects to for a mount, which is its tunnel. */
+async function tunnelOf(directory: string): Promise<string | undefined> {
+  const shown = await guest.run(`grep ' ${directory} ' /proc/mounts`);
+  return /,port=(\d+),/.exec(shown)?.[1];
+}
+
+test("two mounts of one file system have a tunnel each, which outlives the other's", async () => {
+  await mount("/mnt/first");
+  const [first] = await helpers();
+  await mount("/mnt/second");
+  assert.notEqual(await tunnelOf("/mnt/first"), await tunnelOf("/mnt/second"));
+  const [one, other] = [inGuest("/mnt/first"), inGuest("/mnt/second")];
+  await one.run("echo first > shared");
+  assert.equal(await other.run("cat shared"), "first\n");
+  await one.holding("shared", async () => assert.equal(await other.isFree("shared"), false));
+  await other.holding("shared", async () => {
+    await guest.run("umount /mnt/first");
+    // As efs-utils' watchdog does, whatever else has come to use the tunnel.
+    await guest.attempt(`kill -9 ${processOf(first!)}`);
+    await other.run("echo second > after && cat shared");
+    assert.equal(await readFile(fuse.at("after"), "utf8"), "second\n");
+    await instance.crashAndStart();
+    await other.run("echo third > after");
+    assert.equal(await onHost(fuse.directory).isFree("shared"), false);
   });
 });
 

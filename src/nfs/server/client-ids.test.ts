@@ -155,15 +155,16 @@ for (const given of exchangeCases) {
   test(`EXCHANGE_ID, case ${given.name}: ${given.expected} (§18.35.4)`, async () => {
     await using server = await TestServer.start();
     server.make("file");
-    const before = await know(await server.connect(user(1000)), given.known);
+    const connection = await server.connect(user(1000));
+    const before = await know(connection, given.known);
     server.clock.advance(given.awayMs ?? 0);
-    const asking = await server.connect(user(given.uid ?? 1000));
+    connection.credential = user(given.uid ?? 1000);
     const fields: ExchangeIdFields = {
       owner: "c",
       verifier: given.verifier ?? "verifier",
       flags: given.update === true ? updateConfirmed : 0,
     };
-    const result = await asking.compound([exchangeId(fields)]);
+    const result = await connection.compound([exchangeId(fields)]);
     assert.equal(nameOf(result.status), given.expected);
     if (result.status !== Status.OK) return;
     const answer = result.values[0] as ExchangedId;

@@ -8,7 +8,7 @@ import type { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import type { ConnectionGrant } from "./admission.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
-import type { Client, Lock, Open } from "./state/client.ts";
+import type { Client, Lock, Open, Speaker } from "./state/client.ts";
 import type { Owner } from "./state/owner.ts";
 import type { Session, Slot } from "./state/session.ts";
 
@@ -25,6 +25,8 @@ export class Compound {
   readonly grant: ConnectionGrant;
   /** The name of the connection's view. */
   readonly view: string;
+  /** The connection itself. */
+  readonly speaker: Speaker;
   readonly state: FileSystemState;
   readonly files: FileSystem;
   readonly credential: AuthSys | undefined;
@@ -64,6 +66,7 @@ export class Compound {
     writer: XdrWriter;
     grant: ConnectionGrant;
     view: string;
+    speaker: Speaker;
     state: FileSystemState;
     credential: AuthSys | undefined;
     bootVerifier: Uint8Array;
@@ -74,6 +77,7 @@ export class Compound {
     this.writer = fields.writer;
     this.grant = fields.grant;
     this.view = fields.view;
+    this.speaker = fields.speaker;
     this.state = fields.state;
     this.files = fields.state.files;
     this.credential = fields.credential;

@@ -63,6 +63,8 @@ export class Connection {
   readonly #reader = new XdrReader();
   readonly #credentials = new CredentialMemory();
   readonly #output: ReplyOutput;
+  /** What its clients remember of it: they live longer. */
+  readonly #speaker = { isOpen: true };
   #flushing = false;
   /** Of what is being answered now. */
   #held: HeldReplies | undefined;
@@ -104,6 +106,7 @@ export class Connection {
     });
     if (!isOwn) socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("close", () => {
+      this.#speaker.isOpen = false;
       this.#expiry?.cancel();
       this.#context.grant.closed();
     });
@@ -185,6 +188,7 @@ export class Connection {
       writer,
       grant,
       view: this.#view,
+      speaker: this.#speaker,
       state,
       credential: call.credential,
       bootVerifier,

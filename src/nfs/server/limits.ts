@@ -25,6 +25,8 @@ export const slotsLimit = 64;
 export const operationsLimit = 64;
 /** Clients of one file system, as EFS limits its connections (facts §2.6); more have to wait. */
 export const clientsLimit = 25_000;
+/** Mounts of one host and view that are told apart; more are taken for its first. */
+export const hostMountsLimit = 1024;
 /** Sessions of one client. */
 export const sessionsPerClientLimit = 32;
 /** Open files of one client, as EFS has it (facts §2.6). */

@@ -51,7 +51,9 @@ test("EXCHANGE_ID, through another view, is of another server and another client
   const answers = [];
   for (const view of [...views, "fsap-1"]) {
     server.view = view;
-    answers.push(await one(await server.connect(), exchangeId({ owner: "host" })));
+    const connection = await server.connect();
+    answers.push(await one(connection, exchangeId({ owner: "host" })));
+    await server.hangUp(connection);
   }
   const [first, second, again] = answers;
   assert.notEqual(first!.majorId, second!.majorId);

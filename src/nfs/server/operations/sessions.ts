@@ -22,6 +22,7 @@ import {
   slotsLimit,
 } from "../limits.ts";
 import type { Client, Introduction } from "../state/client.ts";
+import { mountName, mountNumber } from "../state/host-mounts.ts";
 import type { ChannelAttributes, Session, Slot } from "../state/session.ts";
 
 const implementationIdsLimit = 1;
@@ -39,8 +40,8 @@ const knownExchangeFlags =
 export function exchangeId(compound: Compound): StatusCode {
   const { reader, state } = compound;
   const verifier = Buffer.from(reader.fixedOpaque(verifierLength)).toString("hex");
-  const { view } = compound;
-  const owner = view + reader.byteString(opaqueLimit);
+  const { view, speaker } = compound;
+  const host = view + reader.byteString(opaqueLimit);
   const flags = reader.uint32();
   const protection = reader.uint32();
   // The other ways need RPCSEC_GSS, which isn't served (§18.35.3).
@@ -48,12 +49,15 @@ export function exchangeId(compound: Compound): StatusCode {
   skipImplementationId(reader);
   if ((flags & ~knownExchangeFlags) !== 0) return Status.INVAL;
   const principal = principalOf(compound);
+  const isUpdate = (flags & ExchangeFlag.updateConfirmed) !== 0;
+  const own = state.ownMount(host, speaker);
+  const owner = own ?? (isUpdate ? host : state.freeMount(host, verifier, principal));
   const confirmed = state.clientOf(owner, true, 1);
-  const client =
-    (flags & ExchangeFlag.updateConfirmed) === 0
-      ? introduced(compound, confirmed, { view, owner, minorVersion: 1, verifier, principal })
-      : updated(confirmed, verifier, principal);
+  const client = isUpdate
+    ? updated(confirmed, verifier, principal)
+    : introduced(compound, confirmed, { view, owner, minorVersion: 1, verifier, principal });
   if (typeof client === "number") return client;
+  client.speaker = speaker;
   state.renew(client);
   answerExchangeId(compound, client);
   return Status.OK;
@@ -102,9 +106,9 @@ function answerExchangeId(compound: Compound, client: Client): void {
   writer.uint32(client.sequence);
   writer.uint32((ExchangeFlag.useNonPnfs | confirmed) >>> 0);
   writer.uint32(protectionNone);
-  // One owner a file system and view, so that clients don't trunk what are different ones.
+  // One owner a file system, view and mount, so that clients don't trunk what are different ones.
   writer.uint64(0);
-  writer.byteString(state.files.id + compound.view);
+  writer.byteString(mountName(state.files.id + compound.view, mountNumber(client.owner)));
   writer.byteString(state.files.id);
   writer.uint32(0);
 }
@@ -122,6 +126,7 @@ export function createSession(compound: Compound): StatusCode {
   if ((flags & ~knownCreateSessionFlags) !== 0) return Status.INVAL;
   const client = compound.clientNamed(instance, number);
   if (client === undefined) return Status.STALE_CLIENTID;
+  client.speaker = compound.speaker;
   const { createSessionReply: last } = client;
   const isAgain = last !== undefined && sequence === (client.sequence - 1) >>> 0;
   if (isAgain && last.status === Status.OK) {
@@ -273,6 +278,7 @@ export function bindConnection(compound: Compound): StatusCode {
   if (session === undefined) return Status.BADSESSION;
   const answer = boundDirections[direction];
   if (answer === undefined) return Status.INVAL;
+  session.client.speaker = compound.speaker;
   compound.writer.fixedOpaque(session.id);
   compound.writer.uint32(answer);
   compound.writer.boolean(false);
@@ -298,6 +304,7 @@ export function sequence(compound: Compound): StatusCode {
   const highestSlot = reader.uint32();
   const keepReply = reader.boolean();
   if (session === undefined) return Status.BADSESSION;
+  session.client.speaker = compound.speaker;
   const slot = session.slots[slotNumber];
   if (slot === undefined) return Status.BADSLOT;
   if (highestSlot >= session.slots.length) return Status.BAD_HIGH_SLOT;

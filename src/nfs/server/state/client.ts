@@ -3,11 +3,16 @@ import type { StatusCode } from "../../../wire/nfs4/status.ts";
 import { Owners } from "./owner.ts";
 import type { Session } from "./session.ts";
 
+/** A connection, as those know it who want to know no more than whether it is still there. */
+export interface Speaker {
+  readonly isOpen: boolean;
+}
+
 /** How a client introduces itself. */
 export interface Introduction {
   /** The name of the view that its connections have (admission.ts): it is a client of that alone. */
   readonly view: string;
-  /** co_ownerid, one character a byte, after the name of the view. */
+  /** co_ownerid, one character a byte, after the name of the view; with the mount's number. */
   readonly owner: string;
   /** 0 comes with SETCLIENTID, 1 with EXCHANGE_ID. */
   readonly minorVersion: 0 | 1;
@@ -49,6 +54,8 @@ export class Client implements Introduction {
   lastState = 0;
   /** Ranges that it has locked, on all files. */
   lockedRanges = 0;
+  /** The connection that its last request came over; NFSv4.0's are not told apart. */
+  speaker: Speaker | undefined;
   renewedAtMs: number;
   /** Its lease ran out, and nothing has stood in anybody's way since. */
   courtesy = false;

@@ -6,12 +6,21 @@ import {
   betweenReclaimsMs,
   clientsLimit,
   courtesyMs,
+  hostMountsLimit,
   leaseSeconds,
   opensPerClientLimit,
 } from "../limits.ts";
-import { Client, type Introduction, type Lock, type Open, ownedKey } from "./client.ts";
+import {
+  Client,
+  type Introduction,
+  type Lock,
+  type Open,
+  ownedKey,
+  type Speaker,
+} from "./client.ts";
 import type { ClientRecords } from "./client-records.ts";
 import { DuplicateRequests } from "./duplicate-requests.ts";
+import { mountName, mountNumber } from "./host-mounts.ts";
 import { type ChannelAttributes, Session } from "./session.ts";
 
 /**
@@ -39,6 +48,8 @@ export class FileSystemState {
   /** Until when it may be prolonged. */
   readonly #graceLimitMs: number;
   #recovered: boolean;
+  /** The highest number of a mount of its host (host-mounts.ts), of now and before the restart. */
+  #highestMount: number;
   #lastClient = 0;
   /** The highest clientid that was ever given, for as long as they have not wrapped. */
   #highestClient = 0;
@@ -52,6 +63,7 @@ export class FileSystemState {
     this.#clock = clock;
     this.#records = records;
     this.#reclaiming = new Set(records.list(files.id));
+    this.#highestMount = Math.max(0, ...Array.from(this.#reclaiming, mountNumber));
     this.#graceEndsMs = clock.nowMs() + leaseSeconds * 1000;
     this.#graceLimitMs = this.#graceEndsMs + leaseSeconds * 1000;
     this.#recovered = this.#reclaiming.size === 0;
@@ -136,6 +148,38 @@ export class FileSystemState {
     return this.#clientsByOwner.get(ownerKey({ owner, confirmed, minorVersion }));
   }
 
+  /** The name of that mount of the host which this connection speaks for. */
+  ownMount(host: string, speaker: Speaker): string | undefined {
+    return this.#mountNames(host).find((name) => {
+      return this.#mounts(name).some((mount) => mount.speaker === speaker);
+    });
+  }
+
+  /**
+   * A name for a mount of the host that introduces itself: not that of one for which another
+   * connection speaks, and while those of before the restart come back, the name of one of them.
+   */
+  freeMount(host: string, verifier: string, principal: string): string {
+    const free = this.#mountNames(host).filter((name) => {
+      return !this.#mounts(name).some((mount) => {
+        const isSame = mount.verifier === verifier && mount.principal === principal;
+        return isSame && mount.speaker?.isOpen === true;
+      });
+    });
+    const former = this.inGrace() ? free.find((name) => this.#reclaiming.has(name)) : undefined;
+    return former ?? free[0] ?? host;
+  }
+
+  #mountNames(host: string): string[] {
+    const length = Math.min(this.#highestMount + 2, hostMountsLimit);
+    return Array.from({ length }, (_, number) => mountName(host, number));
+  }
+
+  #mounts(name: string): Client[] {
+    const known = [this.clientOf(name, true, 1), this.clientOf(name, false, 1)];
+    return known.filter((client) => client !== undefined);
+  }
+
   /** A client that is still to be confirmed; undefined where there are as many as there may be. */
   introduce(introduction: Introduction): Client | undefined {
     if (this.#clients.size >= clientsLimit && !this.#dropLongestAway()) return undefined;
@@ -146,6 +190,7 @@ export class FileSystemState {
       nowMs: this.#clock.nowMs(),
       mayReclaim: this.inGrace() && this.#reclaiming.has(introduction.owner),
     });
+    this.#highestMount = Math.max(this.#highestMount, mountNumber(client.owner));
     this.#clients.set(client.number, client);
     this.#clientsByOwner.set(ownerKey(client), client);
     return client;

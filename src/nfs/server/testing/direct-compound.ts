@@ -23,6 +23,9 @@ const channel = {
   slots: 4,
 };
 
+/** All that is run directly comes over one connection. */
+const speaker = { isOpen: true };
+
 export function emptyState(clock = new FakeClock()): FileSystemState {
   const { files } = memoryFileSystem({ clock });
   return new FileSystemState(files, 7, clock, new MemoryClientRecords());
@@ -71,6 +74,7 @@ export function runDirectly(
       closed: () => {},
     },
     view: "",
+    speaker,
     state,
     credential: root,
     bootVerifier: Buffer.alloc(8),

@@ -1,5 +1,7 @@
 // For tests: an NFS server of this process over a file system in memory, and clients of it that
 // send what they are told.
+import { EventEmitter, once } from "node:events";
+
 import { FakeClock } from "../../../base/fake-clock.ts";
 import { silentLog } from "../../../base/log.ts";
 import { SeededRandom } from "../../../base/random.ts";
@@ -31,6 +33,7 @@ export class TestServer implements AsyncDisposable {
   readonly permissions = { mount: true, write: true, root: true };
   /** What the connections to come see the file system through. */
   view: string | undefined;
+  readonly #events = new EventEmitter();
   #starts = 0;
   #server: NfsServer | undefined;
   #port = 0;
@@ -58,6 +61,13 @@ export class TestServer implements AsyncDisposable {
     connection.credential = credential;
     this.#connections.push(connection);
     return connection;
+  }
+
+  /** Closes a connection; resolves once the server has noticed. */
+  async hangUp(connection: RawConnection): Promise<void> {
+    const noticed = once(this.#events, "closed");
+    await connection.close();
+    await noticed;
   }
 
   /** A client with a session, which has nothing (more) to reclaim. */
@@ -104,7 +114,7 @@ export class TestServer implements AsyncDisposable {
         identity: undefined,
         expiresAtMs: undefined,
         ...(this.view !== undefined && { view: this.view }),
-        closed: () => {},
+        closed: () => this.#events.emit("closed"),
       }),
     };
   }
