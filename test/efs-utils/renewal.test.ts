@@ -5,6 +5,7 @@ import type { SecureVersion, TLSSocket } from "node:tls";
 
 import { NfsError } from "../../src/nfs/client/nfs-error.ts";
 import { Status } from "../../src/wire/nfs4/status.ts";
+import { eventually } from "../support/eventually.ts";
 import { InProcessEfs } from "../support/in-process-efs.ts";
 import { nfsClient, readWrite, rootUser } from "../support/nfs.ts";
 
@@ -91,6 +92,37 @@ test(
       assert.deepEqual(open.stateid, stateid);
       assert.equal(sockets.length, 2);
       assert.match(efs.connections.list().at(-1)!.principal, /assumed-role\/app\/after$/);
+      await client.disconnect(1000);
+    } finally {
+      client.close();
+    }
+  },
+);
+
+test(
+  "a client whose session expired first goes on once its certificate is renewed",
+  promptly,
+  async () => {
+    let session = efs.assumeRole("old", sessionSeconds);
+    let dialled = 0;
+    const client = nfsClient(() => {
+      dialled += 1;
+      return efs.dial(session);
+    });
+    try {
+      efs.clock.advance(session.expiresAtMs - efs.clock.nowMs() - minuteMs);
+      const root = await client.connect(rootUser, "/");
+      const how = { mode: 0o644, access: readWrite, exclusive: true };
+      const { open } = await client.createFile(rootUser, root.handle, "late", how);
+      const { stateid } = open;
+      efs.clock.advance(minuteMs);
+      const writing = client.write(open, 0, Buffer.from("late"), true);
+      await eventually("two refused connections", () => dialled > 2);
+      assert.match(efs.connections.list().at(-1)!.reason ?? "", /has expired/);
+      session = efs.assumeRole("new", sessionSeconds);
+      await writing;
+      assert.equal(Buffer.from(await client.read(open, 0, 100)).toString(), "late");
+      assert.deepEqual(open.stateid, stateid);
       await client.disconnect(1000);
     } finally {
       client.close();

@@ -59,7 +59,10 @@ export class Compound {
   readonly #recordsBefore: number;
   /** The reply that was sent before, where the request is a retransmission. */
   replay: Uint8Array | undefined;
+  /** There is no reply: the connection is to be closed. */
+  hangsUp = false;
   #named: Client | undefined;
+  #namesOthersSession = false;
 
   constructor(fields: {
     reader: XdrReader;
@@ -115,7 +118,19 @@ export class Compound {
 
   sessionNamed(instance: number, clientNumber: number, number: number): Session | undefined {
     const session = this.state.session(instance, clientNumber, number);
-    return session !== undefined && this.#mayUse(session.client) ? session : undefined;
+    if (session === undefined || this.#mayUse(session.client)) return session;
+    this.#namesOthersSession = true;
+    return undefined;
+  }
+
+  /**
+   * The session that was named isn't there. A mount whose credentials ran out before its tunnel had
+   * new ones is to find everything when it has them: told that its session is gone it would give all
+   * up, and its tunnel would dial no more. So it hears nothing, and the tunnel dials again.
+   */
+  refuseSession(): StatusCode {
+    this.hangsUp = this.#namesOthersSession && !this.grant.permissions.mount;
+    return Status.BADSESSION;
   }
 
   /** Nothing that a client has is there for connections of another view (decision 9). */

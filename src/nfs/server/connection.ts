@@ -205,6 +205,11 @@ export class Connection {
       markRecord(writer, replyStart);
       return;
     }
+    if (compound.hangsUp) {
+      writer.length = replyStart;
+      this.#socket.destroy();
+      return;
+    }
     if (running !== undefined) {
       this.#finishLater(compound, running, replyStart);
       return;

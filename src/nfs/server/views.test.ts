@@ -134,6 +134,26 @@ test("a session, through another view than its client's, isn't there", async () 
   assert.equal(await statusOfOne(first.connection, destroyClientId(clientId)), "NFS4_OK");
 });
 
+// Otherwise the kernel would take everything that it holds for lost, and the tunnel would not dial
+// again when its certificate has been renewed.
+test("a connection that may not mount, used for another view's session, is closed", async () => {
+  await using server = await TestServer.start();
+  const { id, clientId, fore } = await mounted(server, views[0]);
+  server.view = "expired";
+  server.permissions.mount = false;
+  const stranger = new RawSession(await server.connect(), clientId, id, fore);
+  await assert.rejects(stranger.run([putRoot], { slot: 1 }), /hung up/);
+  const binding = await server.connect();
+  await assert.rejects(binding.compound([bindConnection(id, 1)]), /hung up/);
+  const leaving = await server.connect();
+  assert.equal(await statusOfOne(leaving, destroySession(id)), "NFS4ERR_BADSESSION");
+  assert.equal(await statusOfOne(leaving, exchangeId({ owner: "host" })), "NFS4_OK");
+  server.view = views[0];
+  server.permissions.mount = true;
+  const renewed = new RawSession(await server.connect(), clientId, id, fore);
+  assert.equal((await renewed.run([putRoot], { slot: 1 })).status, 0);
+});
+
 test("a client id of NFSv4.0 and its stateids, through another view, aren't there", async () => {
   await using server = await TestServer.start();
   server.view = views[0];

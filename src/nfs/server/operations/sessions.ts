@@ -275,7 +275,7 @@ export function bindConnection(compound: Compound): StatusCode {
   const session = decodeSession(compound);
   const direction = compound.reader.uint32();
   compound.reader.boolean();
-  if (session === undefined) return Status.BADSESSION;
+  if (session === undefined) return compound.refuseSession();
   const answer = boundDirections[direction];
   if (answer === undefined) return Status.INVAL;
   session.client.speaker = compound.speaker;
@@ -303,7 +303,7 @@ export function sequence(compound: Compound): StatusCode {
   const slotNumber = reader.uint32();
   const highestSlot = reader.uint32();
   const keepReply = reader.boolean();
-  if (session === undefined) return Status.BADSESSION;
+  if (session === undefined) return compound.refuseSession();
   session.client.speaker = compound.speaker;
   const slot = session.slots[slotNumber];
   if (slot === undefined) return Status.BADSLOT;
