@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import type { SecureVersion, TLSSocket } from "node:tls";
 
 import { NfsError } from "../../src/nfs/client/nfs-error.ts";
+import { hangUpMs } from "../../src/nfs/server/limits.ts";
 import { Status } from "../../src/wire/nfs4/status.ts";
 import { eventually } from "../support/eventually.ts";
 import { InProcessEfs } from "../support/in-process-efs.ts";
@@ -116,11 +117,19 @@ test(
       const { open } = await client.createFile(rootUser, root.handle, "late", how);
       const { stateid } = open;
       efs.clock.advance(minuteMs);
+      let isWritten = false;
       const writing = client.write(open, 0, Buffer.from("late"), true);
-      await eventually("two refused connections", () => dialled > 2);
+      void writing.then(() => (isWritten = true));
+      await eventually("two refused connections", () => {
+        efs.clock.advance(hangUpMs);
+        return dialled > 2;
+      });
       assert.match(efs.connections.list().at(-1)!.reason ?? "", /has expired/);
       session = efs.assumeRole("new", sessionSeconds);
-      await writing;
+      await eventually("an answer to the write", () => {
+        efs.clock.advance(hangUpMs);
+        return isWritten;
+      });
       assert.equal(Buffer.from(await client.read(open, 0, 100)).toString(), "late");
       assert.deepEqual(open.stateid, stateid);
       await client.disconnect(1000);

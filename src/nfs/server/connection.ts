@@ -22,7 +22,7 @@ import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { type ConnectionGrant, viewName } from "./admission.ts";
 import { Compound } from "./compound.ts";
 import { HeldReplies } from "./held-replies.ts";
-import { duplicatesWaitingLimit, readSpace, recordLimit } from "./limits.ts";
+import { duplicatesWaitingLimit, hangUpMs, readSpace, recordLimit } from "./limits.ts";
 import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { ReplyOutput } from "./reply-output.ts";
@@ -72,6 +72,8 @@ export class Connection {
   /** The client has to read first. */
   #isPaused = false;
   #expiry: Timer | undefined;
+  /** Nothing is answered any more. */
+  #isMute = false;
 
   /** Serves what comes on the socket until it closes, after `first`, which was read already. */
   static serve(socket: Socket, first: Uint8Array | undefined, context: ConnectionContext): void {
@@ -130,9 +132,16 @@ export class Connection {
     this.#expiry = this.#context.clock.schedule(delayMs, () => this.#socket.destroy());
   }
 
+  #hangUp(): void {
+    this.#isMute = true;
+    this.#socket.pause();
+    this.#expiry?.cancel();
+    this.#expiry = this.#context.clock.schedule(hangUpMs, () => this.#socket.destroy());
+  }
+
   #answerAll(): void {
     try {
-      while (!this.#output.isFull) {
+      while (!this.#isMute && !this.#output.isFull) {
         const record = this.#records.next();
         if (record === undefined) break;
         this.#answer(record);
@@ -207,7 +216,7 @@ export class Connection {
     }
     if (compound.hangsUp) {
       writer.length = replyStart;
-      this.#socket.destroy();
+      this.#hangUp();
       return;
     }
     if (running !== undefined) {

@@ -12,6 +12,8 @@ export const transferLimit = 1_048_576;
 export const recordLimit = transferLimit + 64 * 1024;
 /** Bytes of one reply; efs-proxy takes at most 1 MiB and 4 KiB (facts §1.6). */
 export const replyLimit = transferLimit + 4096;
+/** Milliseconds until a connection is closed whose peer has to dial again: it does so at once. */
+export const hangUpMs = 2000;
 /** Bytes of a reply that a slot keeps for a retransmission. */
 export const cachedReplyLimit = 8192;
 /** Replies to NFSv4.0's changing requests that are kept for a retransmission, and their bytes. */
