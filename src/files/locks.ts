@@ -19,9 +19,9 @@ export interface LockTable {
 }
 
 export interface LockRange {
-  readonly start: number;
-  /** Past the last byte; Infinity for "to the end of the file". */
-  readonly end: number;
+  readonly start: bigint;
+  /** Past the last byte; 2^64 for "to the end of the file". */
+  readonly end: bigint;
 }
 
 export interface LockRequest extends LockRange {

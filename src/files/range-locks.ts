@@ -30,8 +30,8 @@ export class RangeLocks implements LockTable {
         held.start <= end &&
         held.end >= start;
       if (joins) {
-        start = Math.min(start, held.start);
-        end = Math.max(end, held.end);
+        if (held.start < start) start = held.start;
+        if (held.end > end) end = held.end;
       }
       return !joins;
     });

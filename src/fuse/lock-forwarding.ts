@@ -2,8 +2,8 @@ import { constants } from "node:os";
 
 import { type Clock, sleep } from "../base/clock.ts";
 import type { FileLocks } from "../nfs/client/file-locks.ts";
-import type { LockRange } from "../nfs/client/open-file.ts";
 import type { Change } from "../wire/nfs4/attributes.ts";
+import { endOfFile, type LockRange } from "../wire/nfs4/lock-range.ts";
 import { lockEndOfFile, lockIsFlock, LockKind } from "../wire/fuse/protocol.ts";
 import { encodeLock } from "../wire/fuse/reply.ts";
 import type { FuseRequest } from "../wire/fuse/request.ts";
@@ -48,9 +48,9 @@ export class LockForwarding {
     const exclusive = kind === LockKind.write;
     const standing = await this.#locks.testLock(open, owner, range, exclusive);
     if (standing === undefined) return encodeLock(0n, 0n, LockKind.unlock);
-    const end = standing.end === Infinity ? lockEndOfFile : BigInt(standing.end) - 1n;
+    const end = standing.end > lockEndOfFile ? lockEndOfFile : standing.end - 1n;
     const found = standing.exclusive ? LockKind.write : LockKind.read;
-    return encodeLock(BigInt(standing.start), end, found);
+    return encodeLock(standing.start, end, found);
   }
 
   async set(request: FuseRequest, file: OpenedFile, wait: boolean): Promise<undefined> {
@@ -105,7 +105,7 @@ export class LockForwarding {
     this.#holding.delete(key);
     for (const holder of holders) {
       await this.#unlocking(holder);
-      await this.#locks.unlock(holder.open, owner, { start: 0, end: Infinity });
+      await this.#locks.unlock(holder.open, owner, { start: 0n, end: endOfFile });
     }
   }
 
@@ -119,9 +119,9 @@ export class LockForwarding {
 
 /** struct fuse_lk_in. */
 function decodeLock(request: FuseRequest): { range: LockRange; kind: number; owner: string } {
-  const start = request.uint64(16);
+  const start = request.bigUint64(16);
   const last = request.bigUint64(24);
-  const end = last >= lockEndOfFile ? Infinity : Number(last) + 1;
+  const end = last >= lockEndOfFile ? endOfFile : last + 1n;
   return {
     range: { start, end },
     kind: request.uint32(32),

@@ -165,6 +165,15 @@ const conversations: Record<string, readonly ["a" | "b", string, string][]> = {
     ["b", "lock write 4503599627370496 1", "EAGAIN"],
     ["b", "lock write 0 4503599627370496", "granted"],
   ],
+  "locks up to the last byte that there can be are kept apart": [
+    ["a", "lock write 9223372036854775806 1", "granted"],
+    ["b", "lock write 9223372036854775807 1", "granted"],
+    ["b", "test write 9223372036854775806 0", "write 9223372036854775806 1"],
+    ["a", "test write 9223372036854775805 0", "write 9223372036854775807 0"],
+    ["b", "lock write 9223372036854775805 1", "granted"],
+    ["a", "lock unlock 0 9223372036854775807", "granted"],
+    ["b", "lock write 9223372036854775806 0", "granted"],
+  ],
   "flock and fcntl locks stand in each other's way, as with Linux's NFS client (flock(2))": [
     ["a", "lock write 0 10", "granted"],
     ["a", "flock read", "EAGAIN"],

@@ -4,17 +4,17 @@ import {
   decodeChange,
   encodeBitmap,
 } from "../../wire/nfs4/attributes.ts";
+import {
+  decodeLockRange,
+  encodeLockRange,
+  endOfFile,
+  type LockRange,
+} from "../../wire/nfs4/lock-range.ts";
 import { LockType, Operation } from "../../wire/nfs4/operations.ts";
 import { decodeStateid, encodeStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import { NfsError } from "./nfs-error.ts";
-import {
-  type ConflictingLock,
-  HeldLock,
-  lockLength,
-  type LockRange,
-  type OpenFile,
-} from "./open-file.ts";
+import { type ConflictingLock, HeldLock, type OpenFile } from "./open-file.ts";
 import type { SessionClient } from "./session-client.ts";
 
 const once = { once: true };
@@ -43,8 +43,7 @@ export class FileLocks {
         compound.putHandle(open.handle);
         const xdr = compound.operation(Operation.LOCKT);
         xdr.uint32(exclusive ? LockType.write : LockType.read);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
+        encodeLockRange(xdr, range);
         xdr.uint64(0);
         xdr.byteString(owner);
       },
@@ -53,9 +52,9 @@ export class FileLocks {
         const status = results.status(Operation.LOCKT);
         if (status === Status.OK) return undefined;
         if (status !== Status.DENIED) throw new NfsError(status, "LOCKT");
-        const start = results.xdr.uint53();
-        const length = results.xdr.uint64OrInfinity();
-        return { start, end: start + length, exclusive: results.xdr.uint32() === LockType.write };
+        const standing = decodeLockRange(results.xdr);
+        if (standing === undefined) throw new NfsError(Status.BADXDR, "LOCKT");
+        return { ...standing, exclusive: results.xdr.uint32() === LockType.write };
       },
     );
   }
@@ -79,7 +78,7 @@ export class FileLocks {
   async release(open: OpenFile): Promise<void> {
     for (const held of open.locks.values()) {
       await held.inTurn(async () => {
-        await this.#unlockOnce(open, held, { start: 0, end: Infinity });
+        await this.#unlockOnce(open, held, { start: 0n, end: endOfFile });
         // The server may have had it with this open file.
         held.stateid = undefined;
       });
@@ -107,8 +106,7 @@ export class FileLocks {
         xdr.uint32(LockType.write);
         xdr.uint32(0);
         encodeStateid(xdr, held.stateid ?? open.stateid);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
+        encodeLockRange(xdr, range);
       },
       (results) => {
         results.expect(Operation.PUTFH);
@@ -155,8 +153,7 @@ export class FileLocks {
         const xdr = compound.operation(Operation.LOCK);
         xdr.uint32(exclusive ? LockType.write : LockType.read);
         xdr.boolean(reclaim);
-        xdr.uint64(range.start);
-        xdr.uint64(lockLength(range));
+        encodeLockRange(xdr, range);
         const isNew = held.stateid === undefined;
         xdr.boolean(isNew);
         if (isNew) xdr.uint32(0);

@@ -1,3 +1,4 @@
+import type { LockRange } from "../../wire/nfs4/lock-range.ts";
 import { anonymousStateid, type Stateid } from "../../wire/nfs4/stateid.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
 import type { FileHandle } from "./compound.ts";
@@ -38,12 +39,6 @@ export class OpenFile {
     this.handle = handle;
     this.access = access;
   }
-}
-
-export interface LockRange {
-  readonly start: number;
-  /** Past the last byte; Infinity for the end of the file. */
-  readonly end: number;
 }
 
 export interface ConflictingLock extends LockRange {
@@ -89,9 +84,4 @@ export class HeldLock {
       return left;
     });
   }
-}
-
-/** length4 of a range; all ones for "to the end of the file". */
-export function lockLength(range: LockRange): number {
-  return range.end === Infinity ? Infinity : range.end - range.start;
 }

@@ -63,11 +63,11 @@ async function holding(
   const { locks, root } = server.files;
   const found = server.files.lookup(superuser, root, "f");
   assert.ok(!failed(found));
-  const held = (start: number): unknown =>
-    locks.conflict(found.number, { owner: "nobody", start, end: start + 1, exclusive: true });
+  const held = (start: bigint): unknown =>
+    locks.conflict(found.number, { owner: "nobody", start, end: start + 1n, exclusive: true });
   return {
     operations: [putRoot, lookup("f"), change(locked)],
-    seen: () => [held(0), held(1)],
+    seen: () => [held(0n), held(1n)],
   };
 }
 

@@ -68,6 +68,10 @@ export class XdrReader {
     return high * 0x1_0000_0000 + this.#view.getUint32(at + 4);
   }
 
+  bigUint64(): bigint {
+    return this.#view.getBigUint64(this.#advance(8));
+  }
+
   /** A signed 64-bit number that has to fit a double exactly: seconds. */
   int64(): number {
     const at = this.#advance(8);

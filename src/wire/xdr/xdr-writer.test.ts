@@ -38,6 +38,8 @@ test("numbers and booleans are written at the ends of their ranges", () => {
     // What EFS says that it has room for.
     [(writer) => writer.uint64(2 ** 63 - 2 ** 20), "7fffffff fff00000"],
     [(writer) => writer.uint64(Infinity), "ffffffff ffffffff"],
+    [(writer) => writer.bigUint64(2n ** 53n + 1n), "00200000 00000001"],
+    [(writer) => writer.bigUint64(2n ** 64n - 1n), "ffffffff ffffffff"],
     [(writer) => writer.int64(-1), "ffffffff ffffffff"],
     [(writer) => writer.int64(-(2 ** 32)), "ffffffff 00000000"],
     [(writer) => writer.int64(0x1_2345_6789), "00000001 23456789"],

@@ -52,6 +52,12 @@ export class XdrWriter {
     this.length += 8;
   }
 
+  bigUint64(value: bigint): void {
+    this.#reserve(8);
+    this.#view.setBigUint64(this.length, value);
+    this.length += 8;
+  }
+
   int64(value: number): void {
     this.#reserve(8);
     this.#view.setInt32(this.length, Math.floor(value / 0x1_0000_0000));

@@ -1,5 +1,6 @@
 // LOCK, LOCKT, LOCKU, TEST_STATEID, FREE_STATEID (RFC 8881 §18.10 to §18.12, §18.48, §18.38).
-import type { HeldLock, LockRange } from "../../../files/locks.ts";
+import type { HeldLock } from "../../../files/locks.ts";
+import { decodeLockRange, encodeLockRange, type LockRange } from "../../../wire/nfs4/lock-range.ts";
 import { LockType, opaqueLimit, Operation, ShareAccess } from "../../../wire/nfs4/operations.ts";
 import { Status, type StatusCode } from "../../../wire/nfs4/status.ts";
 import {
@@ -10,7 +11,6 @@ import {
   sameStateid,
   type Stateid,
 } from "../../../wire/nfs4/stateid.ts";
-import type { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import type { Compound } from "../compound.ts";
 import { locksPerClientLimit, opensPerClientLimit } from "../limits.ts";
 import type { Client, Lock } from "../state/client.ts";
@@ -23,7 +23,7 @@ export function lock(compound: Compound): StatusCode {
   const { reader } = compound;
   const type = reader.uint32();
   const reclaim = reader.boolean();
-  const range = decodeRange(reader);
+  const range = decodeLockRange(reader);
   const isNewOwner = reader.boolean();
   const openSeqid = isNewOwner ? reader.uint32() : 0;
   const given = decodeStateid(reader);
@@ -62,7 +62,7 @@ export function lock(compound: Compound): StatusCode {
 interface LockArguments {
   readonly type: number;
   readonly reclaim: boolean;
-  readonly range: LockRange | StatusCode;
+  readonly range: LockRange | undefined;
   readonly isNewOwner: boolean;
   readonly given: Stateid;
   readonly lockOwner: string;
@@ -74,7 +74,7 @@ function lockWanted(compound: Compound, wanted: LockArguments): StatusCode {
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
   if (!isLockType(type)) return Status.INVAL;
-  if (typeof range === "number") return range;
+  if (range === undefined) return Status.INVAL;
   const found = compound.find(given);
   if (typeof found === "number") return found;
   const inGrace = state.inGrace();
@@ -145,7 +145,7 @@ function releaseExpired({ state, files }: Compound, file: number, standing: Held
 export function testLock(compound: Compound): StatusCode {
   const { reader } = compound;
   const type = reader.uint32();
-  const range = decodeRange(reader);
+  const range = decodeLockRange(reader);
   const clientId = [reader.uint32(), reader.uint32()] as const;
   const lockOwner = reader.byteString(opaqueLimit);
   const { current } = compound;
@@ -156,7 +156,7 @@ export function testLock(compound: Compound): StatusCode {
   if (current === undefined) return Status.NOFILEHANDLE;
   if (current.type !== "file") return current.type === "directory" ? Status.ISDIR : Status.INVAL;
   if (!isLockType(type)) return Status.INVAL;
-  if (typeof range === "number") return range;
+  if (range === undefined) return Status.INVAL;
   if (compound.state.inGrace()) return Status.GRACE;
   const owner = lockOwnerName(compound.client, lockOwner);
   const exclusive = type === LockType.write || type === LockType.writeBlocking;
@@ -175,7 +175,7 @@ export function unlock(compound: Compound): StatusCode {
   reader.uint32();
   const seqid = reader.uint32();
   const given = decodeStateid(reader);
-  const range = decodeRange(reader);
+  const range = decodeLockRange(reader);
   return inSequenceOf(compound, given, "lock", {
     operation: Operation.LOCKU,
     seqid,
@@ -183,17 +183,13 @@ export function unlock(compound: Compound): StatusCode {
   });
 }
 
-function unlockNamed(
-  compound: Compound,
-  given: Stateid,
-  range: LockRange | StatusCode,
-): StatusCode {
+function unlockNamed(compound: Compound, given: Stateid, range: LockRange | undefined): StatusCode {
   if (compound.current === undefined) return Status.NOFILEHANDLE;
   const found = compound.find(given);
   if (typeof found === "number") return found;
   const isHere = found.kind === "lock" && found.open.inode === compound.current;
   if (!isHere) return Status.BAD_STATEID;
-  if (typeof range === "number") return range;
+  if (range === undefined) return Status.INVAL;
   compound.files.locks.unlock(found.open.inode.number, found.owner, range);
   compound.state.countLocked(found);
   found.seqid = nextSeqid(found.seqid);
@@ -224,22 +220,6 @@ export function freeStateid(compound: Compound): StatusCode {
   return Status.OK;
 }
 
-const lengthToEnd = 2n ** 64n - 1n;
-const highestOffset = BigInt(Number.MAX_SAFE_INTEGER);
-
-/**
- * offset4 and length4, or why they are no range (§18.10.3). Offsets past 2^53, far behind where
- * any file ends, are not told apart: a range may reach there but not begin there.
- */
-function decodeRange(reader: XdrReader): LockRange | StatusCode {
-  const start = (BigInt(reader.uint32()) << 32n) | BigInt(reader.uint32());
-  const length = (BigInt(reader.uint32()) << 32n) | BigInt(reader.uint32());
-  const end = start + length;
-  if (length === 0n || (length !== lengthToEnd && end > lengthToEnd)) return Status.INVAL;
-  if (start > highestOffset) return Status.BAD_RANGE;
-  return { start: Number(start), end: end > highestOffset ? Infinity : Number(end) };
-}
-
 function isLockType(type: number): boolean {
   return type >= LockType.read && type <= LockType.writeBlocking;
 }
@@ -247,8 +227,7 @@ function isLockType(type: number): boolean {
 function encodeDenied(compound: Compound, held: HeldLock): void {
   const { writer, state } = compound;
   const { clientNumber, lockOwner } = lockOwnerParts(held.owner);
-  writer.uint64(held.start);
-  writer.uint64(held.end === Infinity ? Infinity : held.end - held.start);
+  encodeLockRange(writer, held);
   writer.uint32(held.exclusive ? LockType.write : LockType.read);
   writer.uint32(state.instance);
   writer.uint32(clientNumber);
