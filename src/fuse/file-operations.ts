@@ -258,7 +258,7 @@ export class FileOperations {
           ? this.#append(open, node, offset, bytes, flags)
           : this.#writeNow(open, node, offset, bytes, flags);
       writing.then(
-        () => this.#pending.succeed(request, encodeWritten(length)),
+        () => this.#written(request, node, length),
         (error: unknown) => this.#pending.fail(request, error),
       );
       return;
@@ -271,10 +271,14 @@ export class FileOperations {
     } else {
       behind.add(open, offset, Buffer.from(bytes));
     }
-    const written = (): void => this.#pending.succeed(request, encodeWritten(length));
     const room = this.#budget.room();
-    if (room === undefined) written();
-    else void room.then(written);
+    if (room === undefined) this.#written(request, node, length);
+    else void room.then(() => this.#written(request, node, length));
+  }
+
+  #written(request: FuseRequest, node: FuseNode, length: number): void {
+    this.#view.written(node);
+    this.#pending.succeed(request, encodeWritten(length));
   }
 
   #behind(node: FuseNode): WriteBehind {

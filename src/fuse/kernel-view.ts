@@ -116,6 +116,13 @@ export class KernelView {
     return true;
   }
 
+  /** The kernel leaves set-id bits to the server, and would go on showing what it knows of them. */
+  written(node: FuseNode): void {
+    if (!node.showsSetId) return;
+    node.showsSetId = false;
+    this.#device.invalidateAttributes(node.id);
+  }
+
   /** Drops the kernel's pages where somebody else has changed the file since. */
   async meet(node: FuseNode, attributes: FileAttributes, begun: number): Promise<void> {
     const { change } = attributes;
@@ -194,12 +201,14 @@ function isFile(attributes: FileAttributes): boolean {
   return attributes.type === FileTypeNumber.file;
 }
 
-/** What all may do alike, whoever the server takes them for. */
+/** What all may do alike, whoever the server takes them for, and what a write may take away. */
 function noteRights(node: FuseNode, { type, mode }: FileAttributes): void {
   const isDirectory = type === FileTypeNumber.directory;
   node.isOpenToAll = isDirectory && (mode & everybodySearches) === everybodySearches;
   node.isReadByAll = isDirectory && (mode & everybodyReads) === everybodyReads;
+  node.showsSetId = !isDirectory && (mode & setIdBits) !== 0;
 }
 
 const everybodySearches = 0o111;
 const everybodyReads = 0o444;
+const setIdBits = 0o6000;

@@ -31,6 +31,8 @@ export class FuseNode {
   isOpenToAll = false;
   /** Everybody may list the directory. */
   isReadByAll = false;
+  /** The kernel was told of set-id bits that a write may take away. */
+  showsSetId = false;
   /** The change attribute of what the kernel was told last. */
   told: Change | undefined;
   /** Contents have gone through the kernel's pages. */

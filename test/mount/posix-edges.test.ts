@@ -120,6 +120,28 @@ print(changed("directory", lambda: os.listdir("directory")),
   assert.deepEqual(printed, ["- mc mc c c c c", "- mc mc mc"]);
 });
 
+for (const [how, flag] of [
+  ["behind", "0"],
+  ["directly", "os.O_DIRECT"],
+  ["at the end", "os.O_APPEND"],
+] as const) {
+  test(`a write ${how} takes set-id bits away that were shown just before`, async () => {
+    const printed = await lines(`
+import mmap
+os.close(os.open("file", os.O_CREAT)); os.chown("file", 1000, 1000)
+os.chmod("file", 0o6755)
+# Only the mode is asked for: the kernel may answer it from memory.
+def shown(): return subprocess.check_output(["stat", "-c", "%a", "file"], text=True).strip()
+before = shown()
+become(1000, 1000)
+file = os.open("file", os.O_RDWR | ${flag})
+with mmap.mmap(-1, 4096) as page: os.writev(file, [page])
+print(before, shown())
+`);
+    assert.deepEqual(printed, ["6755 755"]);
+  });
+}
+
 test("a file that is open to append can be mapped, and shows the same bytes both ways", async () => {
   const printed = await lines(`
 import mmap
