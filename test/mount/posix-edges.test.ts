@@ -93,8 +93,20 @@ found = os.stat("file"); print(found.st_atime_ns, found.st_mtime_ns > 10**18, fo
 os.utime("file", (-1, -2)); found = os.stat("file"); print(found.st_atime, found.st_mtime)
 os.symlink("file", "link"); os.utime("link", (7, 8), follow_symlinks=False)
 print(os.lstat("link").st_mtime, os.stat("file").st_mtime)
+farthest = 2**53 - 1
+for seconds in [farthest, 2**63 - 1, -2**63]:
+    # utimensat(AT_FDCWD, "file", times, 0), as Python's own refuses such times.
+    times = (ctypes.c_int64 * 4)(seconds, 7, seconds, 7)
+    system_call("utimensat", -100, b"file", times, 0)
+    print(subprocess.check_output(["stat", "-c", "%Y", "file"], text=True).strip(), end=" ")
 `);
-  assert.deepEqual(printed, ["5000000007 2222", "5000000007 True True", "-1.0 -2.0", "8.0 -2.0"]);
+  assert.deepEqual(printed, [
+    "5000000007 2222",
+    "5000000007 True True",
+    "-1.0 -2.0",
+    "8.0 -2.0",
+    "9007199254740991 9007199254740991 -9007199254740991",
+  ]);
 });
 
 test("each change sets the times that POSIX says, and a read sets none", async () => {

@@ -40,8 +40,10 @@ export class FuseRequest {
     return this.buffer.readUInt32LE(this.#within(at, 4));
   }
 
+  /** Seconds: what is beyond 2^53 - 1, either way, reads as that, as Linux clamps times. */
   int64(at: number): number {
-    return Number(this.buffer.readBigInt64LE(this.#within(at, 8)));
+    const value = Number(this.buffer.readBigInt64LE(this.#within(at, 8)));
+    return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, value));
   }
 
   uint64(at: number): number {
