@@ -31,10 +31,19 @@ export function findEntry(reader: Reader, directory: Node, name: Name): Entry | 
   return value && decodeEntry(value);
 }
 
-/** Adds a name that isn't there; the caller saves the directory. */
-export function addEntry(writer: Writer, directory: Node, name: Name, child: Node): void {
-  const cookie = directory.nextCookie;
-  directory.nextCookie += 1;
+/**
+ * Adds a name that isn't there, at the end of the listing or at a free place in it; the caller saves
+ * the directory.
+ */
+export function addEntry(
+  writer: Writer,
+  directory: Node,
+  name: Name,
+  child: Node,
+  place?: number,
+): void {
+  const cookie = place ?? directory.nextCookie;
+  if (place === undefined) directory.nextCookie += 1;
   directory.entries += 1;
   directory.entryBytes += entrySize(name.length);
   if (child.type === "directory") directory.links += 1;

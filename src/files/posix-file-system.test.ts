@@ -205,6 +205,28 @@ test("a listing neither loses nor repeats an entry while the directory changes",
   assert.deepEqual(kept.toSorted(), stays.toSorted());
 });
 
+test("a name keeps its place in the listing when its file is renamed or replaced", () => {
+  const { files } = memoryFileSystem();
+  const { root } = files;
+  for (const name of ["a", "b", "c"]) file(files, root, name);
+  const inner = ok(files.create(superuser, root, "d", { type: "directory", mode: 0o755 }));
+  for (const name of ["e", "f"]) file(files, inner, name);
+  const moves: [Inode, Name, Inode, Name, string][] = [
+    [root, "a", root, "z", "z b c d"],
+    // As an editor saves: the new file takes the place of the old one.
+    [root, "c", root, "b", "z b d"],
+    [inner, "e", root, "z", "z b d"],
+    [inner, "f", root, "a", "z b d a"],
+    [root, "a", root, "c", "z b d c"],
+  ];
+  for (const [from, fromName, to, toName, expected] of moves) {
+    assert.equal(files.rename(superuser, from, fromName, to, toName), undefined);
+    const names: Name[] = [];
+    files.readDirectory(superuser, root, 0, false, ({ name }) => names.push(name) > 0);
+    assert.equal(names.join(" "), expected, `${fromName} ${toName}`);
+  }
+});
+
 test("holes read as zeros and take no room; cut bytes don't come back", () => {
   const { files } = memoryFileSystem();
   const inode = file(files, files.root, "sparse", "x".repeat(10_000));

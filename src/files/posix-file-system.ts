@@ -277,7 +277,9 @@ export class PosixFileSystem implements FileSystem {
         this.#dropName(writer, existing.node);
       }
       removeEntry(writer, source, fromName, found.entry, node);
-      addEntry(writer, target, toName, node);
+      // Moved to the end, it would be met again by who lists the directory and renames what is met.
+      const own = source === target ? found.entry.cookie : undefined;
+      addEntry(writer, target, toName, node, existing?.entry.cookie ?? own);
       if (node.type === "directory") node.parent = target.number;
       this.#inodes.touch(node);
       this.#inodes.save(writer, node);
