@@ -60,9 +60,12 @@ export class DirectoryListings {
     if (offset < 2) reply.add("..", 1, 2, directoryKind, plus ? noEntry : undefined);
     let listing = this.#known(number, offset <= 2 ? 0 : offset, plus);
     if (listing === undefined) {
-      const verifier = offset <= 2 ? undefined : this.#listings.get(number)?.verifier;
-      const place = { cookie: offset <= 2 ? 0 : offset, verifier };
-      listing = await this.#fetch(caller, directory, place, plus);
+      const former = offset <= 2 ? undefined : this.#listings.get(number);
+      const place = { cookie: offset <= 2 ? 0 : offset, verifier: former?.verifier };
+      // Who seeks back and forth needs little at a time.
+      const isSought = former !== undefined && former.cookie !== offset;
+      const maximumBytes = isSought ? request.uint32(16) : listingBytes;
+      listing = await this.#fetch(caller, directory, place, maximumBytes, plus);
       this.#listings.set(number, listing);
     }
     while (listing.given < listing.entries.length) {
@@ -74,10 +77,10 @@ export class DirectoryListings {
     return reply.bytes();
   }
 
-  /** What was told lately and goes on where the kernel is. */
+  /** What was told lately and goes on where the kernel is: behind the last one given, or sought. */
   #known(number: number, cookie: Cookie, plus: boolean): Listing | undefined {
     const listing = this.#listings.get(number);
-    if (listing === undefined || cookie === 0 || listing.cookie !== cookie) return undefined;
+    if (listing === undefined || cookie === 0 || !seek(listing, cookie)) return undefined;
     if (plus && !listing.hasFiles) return undefined;
     if (listing.given === listing.entries.length && !listing.isEnd) return undefined;
     const isOld = this.#clock.nowMs() - listing.readMs > validitySeconds * 1000;
@@ -88,6 +91,7 @@ export class DirectoryListings {
     caller: AuthSys,
     directory: FuseNode,
     place: ListingPlace,
+    maximumBytes: number,
     plus: boolean,
   ): Promise<Listing> {
     const { names } = this.#client;
@@ -97,7 +101,7 @@ export class DirectoryListings {
       caller,
       handle,
       place,
-      listingBytes,
+      maximumBytes,
       plus,
     );
     const { cookie } = place;
@@ -115,6 +119,16 @@ export class DirectoryListings {
     const listed = told === undefined ? noEntry : { ...told, attributes };
     return reply.add(name, fileId, cookie, kind, listed);
   }
+}
+
+/** Goes to behind the entry with the cookie; whether it is there. */
+function seek(listing: Listing, cookie: Cookie): boolean {
+  if (listing.cookie === cookie) return true;
+  const index = listing.entries.findIndex((entry) => entry.cookie === cookie);
+  if (index < 0) return false;
+  listing.given = index + 1;
+  listing.cookie = cookie;
+  return true;
 }
 
 const directoryKind = 4;
