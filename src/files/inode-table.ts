@@ -227,7 +227,8 @@ export class InodeTable {
   }
 
   #meter(writer: Writer, node: Node, metered: Metered): void {
-    if (this.meter.change(node.meteredSaved, metered)) this.meter.save(writer);
+    if (!this.meter.change(node.meteredSaved, metered)) return;
+    this.meter.save(writer);
     node.meteredSaved = metered;
   }
 

@@ -104,7 +104,9 @@ export class Node implements Inode {
 
   /** What the inode adds to the file system's metered size (facts §2.8). */
   get metered(): Metered {
-    return { metadata: metadataBytes, data: this.spaceUsed, storageClass: this.storageClass };
+    const { spaceUsed, storageClass } = this;
+    const isUsual = spaceUsed === blockBytes && storageClass === "standard";
+    return isUsual ? meteredBlock : { metadata: metadataBytes, data: spaceUsed, storageClass };
   }
 }
 
@@ -116,6 +118,12 @@ export interface Metered {
 }
 
 export const unmetered: Metered = { metadata: 0, data: 0, storageClass: "standard" };
+/** What most inodes have, in one object for all of them. */
+const meteredBlock: Metered = {
+  metadata: metadataBytes,
+  data: blockBytes,
+  storageClass: "standard",
+};
 
 const epoch: Timestamp = { seconds: 0, nanoseconds: 0 };
 

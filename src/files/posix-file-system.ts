@@ -429,9 +429,9 @@ export class PosixFileSystem implements FileSystem {
 
   #mayAdd(caller: Caller, directory: Node, name: Name): Failure | undefined {
     if (directory.type !== "directory") return ENOTDIR;
+    if (!maySearch(caller, directory)) return EACCES;
     const refused = checkName(name);
     if (refused) return refused;
-    if (!maySearch(caller, directory)) return EACCES;
     if (directory.links === 0) return ENOENT;
     if (this.#find(directory, name)) return EEXIST;
     if (!mayChangeEntries(caller, directory)) return EACCES;

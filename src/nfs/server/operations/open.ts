@@ -215,29 +215,42 @@ function openByName(
   if (directory.type !== "directory") {
     return directory.type === "symlink" ? Status.SYMLINK : Status.NOTDIR;
   }
+  const { files, caller } = compound;
   const { how } = wanted;
   const name = wanted.name as string;
   const before = directory.change;
-  const found = compound.files.lookup(compound.caller, directory, name);
-  if (failed(found) && (how === undefined || found.code !== "ENOENT")) return statusOf(found);
   if (how === undefined) {
-    return { inode: found as Inode, created: false, before, after: before, set: [] };
+    const found = files.lookup(caller, directory, name);
+    if (failed(found)) return statusOf(found);
+    return { inode: found, created: false, before, after: before, set: [] };
   }
-  const unsettable = refuseUnsettable(how);
-  if (unsettable !== undefined) return unsettable;
-  if (how.mode === CreateMode.exclusive41 && !canSetExclusively(how.bitmap)) return Status.INVAL;
-  const change = attributeChange(how.attributes);
-  if (typeof change === "number") return change;
-  if (!failed(found)) return openExisting(compound, directory, found, how, change, wanted);
+  const change = attributesWanted(how);
+  if (typeof change === "number") {
+    const found = files.lookup(caller, directory, name);
+    return failed(found) && found.code !== "ENOENT" ? statusOf(found) : change;
+  }
   const { mode, ...attributes } = change;
-  const made = compound.files.create(compound.caller, directory, name, {
+  const made = files.create(caller, directory, name, {
     type: "file",
     mode: mode ?? (how.mode === CreateMode.exclusive ? 0 : 0o644),
     attributes,
     ...(how.verifier && { verifier: how.verifier }),
   });
-  if (failed(made)) return statusOf(made);
-  return { inode: made, created: true, before, after: directory.change, set: how.bitmap };
+  if (!failed(made)) {
+    return { inode: made, created: true, before, after: directory.change, set: how.bitmap };
+  }
+  if (made.code !== "EEXIST") return statusOf(made);
+  const found = files.lookup(caller, directory, name);
+  if (failed(found)) return statusOf(found);
+  return openExisting(compound, directory, found, how, change, wanted);
+}
+
+/** Which attributes a new file is to have, or why it can't have them. */
+function attributesWanted(how: CreateHow): AttributeChange | StatusCode {
+  const unsettable = refuseUnsettable(how);
+  if (unsettable !== undefined) return unsettable;
+  if (how.mode === CreateMode.exclusive41 && !canSetExclusively(how.bitmap)) return Status.INVAL;
+  return attributeChange(how.attributes);
 }
 
 function openExisting(
