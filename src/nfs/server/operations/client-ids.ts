@@ -57,7 +57,7 @@ export function confirmClientId(compound: Compound): StatusCode {
   const confirmationInstance = reader.uint32();
   const confirmation = reader.uint32();
   const client = compound.clientNamed(instance, number);
-  if (client === undefined) return Status.STALE_CLIENTID;
+  if (client === undefined || state.hasLapsed(client)) return Status.STALE_CLIENTID;
   // A retransmission may come after the next SETCLIENTID.
   const isKnown = confirmation === client.confirmation || confirmation === client.confirmedWith;
   if (confirmationInstance !== state.instance || !isKnown) return Status.STALE_CLIENTID;

@@ -114,7 +114,7 @@ function answerExchangeId(compound: Compound, client: Client): void {
 }
 
 export function createSession(compound: Compound): StatusCode {
-  const { reader, writer } = compound;
+  const { reader, writer, state } = compound;
   const instance = reader.uint32();
   const number = reader.uint32();
   const sequence = reader.uint32();
@@ -125,7 +125,7 @@ export function createSession(compound: Compound): StatusCode {
   skipCallbackSecurity(reader);
   if ((flags & ~knownCreateSessionFlags) !== 0) return Status.INVAL;
   const client = compound.clientNamed(instance, number);
-  if (client === undefined) return Status.STALE_CLIENTID;
+  if (client === undefined || state.hasLapsed(client)) return Status.STALE_CLIENTID;
   client.speaker = compound.speaker;
   const { createSessionReply: last } = client;
   const isAgain = last !== undefined && sequence === (client.sequence - 1) >>> 0;

@@ -224,6 +224,11 @@ export class FileSystemState {
     return this.#clock.nowMs() - client.renewedAtMs > leaseSeconds * 1000;
   }
 
+  /** It was not confirmed within a lease (RFC 8881 §18.35.4), and will be dropped. */
+  hasLapsed(client: Client): boolean {
+    return !client.confirmed && this.hasExpired(client);
+  }
+
   /**
    * What a client holds past its lease is in nobody's way until somebody wants it (RFC 8881
    * §8.4.3): a client that was cut off for a while goes on as if nothing had been. It may not
