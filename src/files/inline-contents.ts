@@ -1,9 +1,8 @@
 import type { Store, Writer } from "../store/store.ts";
 import { inlineKey, redoKey } from "./keys.ts";
-import { spareContentsBytes } from "./limits.ts";
 import type { Node } from "./node.ts";
 import { Redo } from "./redo.ts";
-import { SpareBytes } from "./spare-bytes.ts";
+import { spareContents } from "./spare-bytes.ts";
 
 /**
  * The contents of small files: kept in the store, in the same commit as the inode's record, so
@@ -41,22 +40,22 @@ export class InlineContents {
   write(node: Node, offset: number, bytes: Uint8Array): void {
     const length = Math.max(node.length, offset + bytes.length);
     if (bytes.length === length) {
-      node.unsavedContents = spares.copy(bytes);
+      node.unsavedContents = spareContents.copy(bytes);
     } else {
-      node.unsavedContents = this.#resized(node, length, false);
+      node.unsavedContents = this.#resized(node, length);
       node.unsavedContents.set(bytes, offset);
     }
     node.length = length;
   }
 
   resize(node: Node, size: number): void {
-    node.unsavedContents = this.#resized(node, size, size === 0);
+    node.unsavedContents = this.#resized(node, size);
     node.length = size;
   }
 
   /** A copy of everything. */
   all(node: Node): Uint8Array {
-    return this.#resized(node, node.length, false);
+    return this.#resized(node, node.length);
   }
 
   /** The file has contents of its own now, which a flush has yet to make durable. */
@@ -77,7 +76,7 @@ export class InlineContents {
     node.unsavedContents = undefined;
     if (contents.length > 0) writer.put(inlineKey(node.number), contents);
     else if (node.hasInlineStored) writer.remove(inlineKey(node.number));
-    spares.giveBack(contents);
+    spareContents.giveBack(contents);
     node.hasInlineStored = contents.length > 0;
   }
 
@@ -88,15 +87,12 @@ export class InlineContents {
   }
 
   /** A copy with another length, zeros behind the end of what there was. */
-  #resized(node: Node, length: number, isNew: boolean): Uint8Array {
+  #resized(node: Node, length: number): Uint8Array {
     const contents = new Uint8Array(length);
     const there = Math.min(node.length, length);
-    if (!isNew && there > 0) this.read(node, 0, contents.subarray(0, there));
+    if (there > 0) this.read(node, 0, contents.subarray(0, there));
     return contents;
   }
 }
-
-/** Of contents that were stored. */
-const spares = new SpareBytes(spareContentsBytes);
 
 const nothing = new Uint8Array(0);

@@ -4,11 +4,8 @@
 import type { Reader, Writer } from "../store/store.ts";
 import type { FileKey } from "../data/data.ts";
 import { decodeRedoKey, redoKey, redoRange } from "./keys.ts";
-import { redoPieceLimit, redoPiecesLimit, spareContentsBytes } from "./limits.ts";
-import { SpareBytes } from "./spare-bytes.ts";
-
-/** Of pieces that were stored. */
-const spares = new SpareBytes(spareContentsBytes);
+import { redoPieceLimit, redoPiecesLimit } from "./limits.ts";
+import { spareContents } from "./spare-bytes.ts";
 
 /** A piece of contents by where it begins; `bytes` until it is stored. */
 interface Piece {
@@ -56,7 +53,7 @@ export class Redo {
     ) {
       return false;
     }
-    this.#set(offset, bytes.length, spares.copy(bytes));
+    this.#set(offset, bytes.length, spareContents.copy(bytes));
     return true;
   }
 
@@ -72,7 +69,7 @@ export class Redo {
     for (const [offset, piece] of this.#pieces) {
       if (piece.bytes === undefined) continue;
       writer.put(redoKey(this.#file, offset), piece.bytes);
-      spares.giveBack(piece.bytes);
+      spareContents.giveBack(piece.bytes);
       piece.bytes = undefined;
     }
   }

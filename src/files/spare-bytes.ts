@@ -1,3 +1,5 @@
+import { spareContentsBytes } from "./limits.ts";
+
 /**
  * Copies of bytes, in memory that was used for such before: what is allocated outside of the
  * JavaScript heap for every few thousand bytes is dear, and brings the garbage collector earlier.
@@ -38,3 +40,6 @@ export class SpareBytes {
 
 /** About the bytes of an array beside its elements. */
 const keptWith = 200;
+
+/** Of contents that are in the store now: small files' and stable writes'. */
+export const spareContents = new SpareBytes(spareContentsBytes);

@@ -20,6 +20,11 @@ export interface WriteParts {
   readonly release?: (() => void) | undefined;
 }
 
+interface WrittenThrough {
+  readonly through: OpenFile;
+  readonly write: UncommittedWrite;
+}
+
 /** Writes that survive the server's restarts: what it may have lost is written again. */
 export class FileWrites {
   readonly #session: SessionClient;
@@ -141,12 +146,17 @@ export class FileWrites {
       const isLost = !write.isCommitted && write.verifier !== verifier;
       if (isLost) await this.#writeAll(through, write.offset, write.bytes, true);
     }
-    const committed = new Set(writes.map(({ write }) => write));
+    this.#doneWith(writes);
+  }
+
+  /** They need not be written again, whatever becomes of the server. */
+  #doneWith(writes: readonly WrittenThrough[]): void {
+    const done = new Set(writes.map(({ write }) => write));
     for (const through of new Set(writes.map((written) => written.through))) {
-      const left = through.written.filter((write) => !committed.has(write));
+      const left = through.written.filter((write) => !done.has(write));
       this.#setWritten(through, left);
     }
-    for (const write of committed) {
+    for (const write of done) {
       if (!write.isCommitted) write.release?.();
       write.isCommitted = true;
     }
@@ -169,22 +179,14 @@ export class FileWrites {
     }
   }
 
-  /** The number of the write that began last, for `cutToNothing`. */
+  /** The number of the write that was answered last, for `cutToNothing`. */
   get last(): number {
     return this.#lastWrite;
   }
 
   /** What was written up to a number must not be written again: the file was cut after it. */
   cutToNothing(handle: FileHandle, last: number): void {
-    for (const { through, write } of this.#writesTo(handle)) {
-      if (write.order > last) continue;
-      this.#setWritten(
-        through,
-        through.written.filter((other) => other !== write),
-      );
-      if (!write.isCommitted) write.release?.();
-      write.isCommitted = true;
-    }
+    this.#doneWith(this.#writesTo(handle).filter(({ write }) => write.order <= last));
   }
 
   /** The file is closed: what it still has can't be written any more. */
@@ -255,8 +257,8 @@ export class FileWrites {
   }
 
   /** All of the file's, in order: one left behind could be written again over a later one. */
-  #writesTo(handle: FileHandle): { through: OpenFile; write: UncommittedWrite }[] {
-    const writes: { through: OpenFile; write: UncommittedWrite }[] = [];
+  #writesTo(handle: FileHandle): WrittenThrough[] {
+    const writes: WrittenThrough[] = [];
     for (const through of this.#uncommitted) {
       if (Buffer.compare(through.handle, handle) !== 0) continue;
       for (const write of through.written) writes.push({ through, write });
