@@ -1,89 +1,35 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 
-import { BusyPoll } from "../../base/busy-poll.ts";
 import { FakeClock } from "../../base/fake-clock.ts";
-import { SystemClock } from "../../base/clock.ts";
-import { silentLog } from "../../base/log.ts";
-import { SeededRandom, SystemRandom } from "../../base/random.ts";
-import type { FileSystem } from "../../files/file-system.ts";
 import { PosixFileSystem } from "../../files/posix-file-system.ts";
-import { memoryFileSystem } from "../../files/testing.ts";
 import type { SettableAttributes } from "../../wire/nfs4/attributes.ts";
 import { endOfFile } from "../../wire/nfs4/lock-range.ts";
 import { Status } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
-import { NfsServer } from "../server/nfs-server.ts";
-import { MemoryClientRecords } from "../server/state/client-records.ts";
+import { RestartedServer } from "../server/testing/restarted-server.ts";
 import { commitMs } from "./limits.ts";
-import { NfsClient } from "./nfs-client.ts";
+import type { NfsClient } from "./nfs-client.ts";
 import { gettingAttributes, settingAttributes } from "./on-file.ts";
 import type { OpenFile } from "./open-file.ts";
+import { testClient } from "./testing.ts";
 
 const root: AuthSys = { machineName: "test", uid: 0, gid: 0, gids: [] };
 const readWrite = 3;
 const how = { mode: 0o644, access: readWrite, exclusive: false };
-const random = new SeededRandom(11);
 
-/** The server's memory is its disk: another server on it is a restarted one. */
-const records = new MemoryClientRecords();
-let disk: ReturnType<typeof memoryFileSystem>;
-let server: NfsServer;
+let server: RestartedServer;
 let client: NfsClient;
-let port = 0;
 
 beforeEach(async () => {
-  disk = memoryFileSystem({ clock: new FakeClock() });
-  port = 0;
-  await serve(disk.files);
-  client = new NfsClient({
-    dial,
-    clock: new SystemClock(),
-    random: new SystemRandom(),
-    log: silentLog,
-    busyPoll: new BusyPoll(),
-    owner: "test",
-  });
+  server = new RestartedServer();
+  await server.start();
+  client = testClient(() => server.dial());
 });
 afterEach(async () => {
   client.close();
-  await server.close();
+  await server.stop();
 });
-
-async function serve(fileSystem: FileSystem): Promise<void> {
-  server = new NfsServer({
-    admission: {
-      arrives: () => "serve",
-      admit: () => ({
-        fileSystem,
-        root: () => fileSystem.root,
-        permissions: { mount: true, write: true, root: true },
-        identity: undefined,
-        expiresAtMs: undefined,
-        closed: () => {},
-      }),
-    },
-    records,
-    clock: new SystemClock(),
-    random,
-    log: silentLog,
-  });
-  port = await server.listen("127.0.0.1", port);
-}
-
-async function dial(): Promise<net.Socket> {
-  const socket = net.connect({ host: "127.0.0.1", port, noDelay: true });
-  await once(socket, "connect");
-  return socket;
-}
-
-/** What was not committed is gone. */
-async function crash(): Promise<void> {
-  await server.close();
-  await serve(disk.reopen());
-}
 
 async function create(name: string): Promise<OpenFile> {
   const { handle } = await client.connect(root, "/");
@@ -96,9 +42,9 @@ async function contents(open: OpenFile): Promise<string> {
 
 test("nfs client: an open file is closed though the server restarts meanwhile", async () => {
   const open = await create("f");
-  await server.close();
+  await server.stop();
   const closing = client.closeFile(open);
-  await serve(disk.reopen());
+  await server.start();
   await closing;
 });
 
@@ -115,7 +61,7 @@ for (const [what, write] of Object.entries(laterWrites)) {
     await client.write(earlier, 0, Buffer.from("old, longer"), false);
     const later = await client.open(root, earlier.handle, readWrite);
     await write(later);
-    await crash();
+    await server.restart();
     assert.equal(await contents(later), "new, longer");
     await client.commit(earlier);
     assert.equal(await contents(later), "new, longer");
@@ -125,9 +71,9 @@ for (const [what, write] of Object.entries(laterWrites)) {
 test("nfs client: what was not committed is written again after a restart", async () => {
   const open = await create("f");
   await client.write(open, 0, Buffer.from("written"), false);
-  await crash();
+  await server.restart();
   await client.commit(open);
-  await crash();
+  await server.restart();
   assert.equal(await contents(open), "written");
 });
 
@@ -145,11 +91,11 @@ test("nfs client: an append goes to where the file ends now, whatever the caller
 test("nfs client: an append that the server did and could not answer is not done twice", async () => {
   const open = await create("f");
   await client.append(open, 0, Buffer.from("before, "), true);
-  const { files } = disk;
+  const { files } = server;
   files.write = (caller, inode, offset, bytes) => {
     const written = PosixFileSystem.prototype.write.call(files, caller, inode, offset, bytes);
     files.commit(inode, () => {});
-    void server.close().then(() => serve(disk.reopen()));
+    void server.restart();
     return written;
   };
   const { offset } = await client.append(open, 8, Buffer.from("once"), true);
@@ -159,11 +105,11 @@ test("nfs client: an append that the server did and could not answer is not done
 
 /** The server is restarted during the next call of a method, which it does and can't answer. */
 function restartDuring(method: "create" | "link" | "remove" | "rename" | "setAttributes"): void {
-  const { files } = disk;
+  const { files } = server;
   const original = files[method].bind(files) as (...given: unknown[]) => unknown;
   const once = (...given: unknown[]): unknown => {
     const result = original(...given);
-    void server.close().then(() => serve(disk.reopen()));
+    void server.restart();
     return result;
   };
   Object.assign(files, { [method]: once });
@@ -239,7 +185,7 @@ test("nfs client: one owner's locks through two opens are one, also after a rest
   const { locks } = client;
   assert.ok(await locks.lock(one, "owner", { start: 0n, end: 10n }, true));
   assert.ok(await locks.lock(two, "owner", { start: 5n, end: 15n }, true));
-  await crash();
+  await server.restart();
   const other = await client.open(root, one.handle, readWrite);
   const conflict = () => locks.testLock(other, "stranger", { start: 0n, end: endOfFile }, true);
   const found = await conflict();
@@ -257,14 +203,7 @@ test("nfs client: one owner's locks through two opens are one, also after a rest
 
 test("nfs client: what is written and never committed is safe after a while", async () => {
   const clock = new FakeClock();
-  const patient = new NfsClient({
-    dial,
-    clock,
-    random: new SystemRandom(),
-    log: silentLog,
-    busyPoll: new BusyPoll(),
-    owner: "test",
-  });
+  const patient = testClient(() => server.dial(), clock);
   const { handle } = await patient.connect(root, "/");
   const { open } = await patient.createFile(root, handle, "f", how);
   let released = 0;
@@ -273,7 +212,7 @@ test("nfs client: what is written and never committed is safe after a while", as
   while (open.written.length > 0) await new Promise((resolve) => setImmediate(resolve));
   await patient.commit(open);
   assert.equal(released, 1);
-  await crash();
+  await server.restart();
   const found: Uint8Array[] = [];
   const reading = patient.read(open, 0, 100).then((bytes) => found.push(bytes));
   while (found.length === 0) {
@@ -324,7 +263,7 @@ test("nfs client: what is set on top of a write stays so after a restart", async
   const { before, attributes } = written.outcome();
   assert.equal(before, written.after);
   assert.deepEqual([attributes.size, attributes.modifyTime], [4, noon]);
-  await crash();
+  await server.restart();
   await client.commit(open);
   assert.equal(await contents(open), "cont");
   assert.deepEqual((await client.names.getAttributes(root, open.handle)).modifyTime, noon);
@@ -351,7 +290,7 @@ test("nfs client: a write stands where what was to be set on it is refused", asy
 
 test("nfs client: what a server takes only a part of is whole before anything is set", async () => {
   const open = await create("f");
-  const { files } = disk;
+  const { files } = server;
   files.write = (caller, inode, offset, bytes, stable) =>
     PosixFileSystem.prototype.write.call(
       files,
@@ -371,6 +310,6 @@ test("nfs client: a write that is asked about is written again after a restart",
   const write = { offset: 0, bytes: Buffer.from("contents") };
   const { outcome } = await client.writes.writeAnd(open, write, false, gettingAttributes);
   assert.equal(outcome().size, 8);
-  await crash();
+  await server.restart();
   assert.equal(await contents(open), "contents");
 });

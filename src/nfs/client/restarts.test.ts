@@ -1,25 +1,19 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import net from "node:net";
 import { test } from "node:test";
 
-import { BusyPoll } from "../../base/busy-poll.ts";
-import { SystemClock } from "../../base/clock.ts";
-import { silentLog } from "../../base/log.ts";
-import { SeededRandom, SystemRandom } from "../../base/random.ts";
+import { SeededRandom } from "../../base/random.ts";
 import type { FileSystem } from "../../files/file-system.ts";
 import type { PosixFileSystem } from "../../files/posix-file-system.ts";
-import { memoryFileSystem } from "../../files/testing.ts";
 import { FileTypeNumber } from "../../wire/nfs4/operations.ts";
 import { statusName } from "../../wire/nfs4/status.ts";
 import type { AuthSys } from "../../wire/rpc/message.ts";
-import { NfsServer } from "../server/nfs-server.ts";
-import { MemoryClientRecords } from "../server/state/client-records.ts";
+import { RestartedServer } from "../server/testing/restarted-server.ts";
 import type { FileHandle } from "./compound.ts";
 import { type DirectoryEntry, listingBegin, type NamesClient } from "./names-client.ts";
-import { NfsClient } from "./nfs-client.ts";
+import type { NfsClient } from "./nfs-client.ts";
 import { NfsError } from "./nfs-error.ts";
 import type { OpenFile } from "./open-file.ts";
+import { testClient } from "./testing.ts";
 
 const root = user(0, []);
 const users = [root, user(1001, [1500]), user(1002, [1500]), user(1003, [])];
@@ -40,22 +34,12 @@ class Side {
   readonly client: NfsClient;
   root: FileHandle = Buffer.alloc(0);
   readonly opened: (OpenFile | undefined)[] = [];
-  readonly #disk = memoryFileSystem();
-  readonly #records = new MemoryClientRecords();
-  #server: NfsServer | undefined;
-  #port = 0;
+  readonly #server = new RestartedServer((files) => this.#watch(files));
   #isToRestart = false;
   #restarting: Promise<void> | undefined;
 
   constructor() {
-    this.client = new NfsClient({
-      dial: () => this.#dial(),
-      clock: new SystemClock(),
-      random: new SystemRandom(),
-      log: silentLog,
-      busyPoll: new BusyPoll(),
-      owner: "test",
-    });
+    this.client = testClient(() => this.#server.dial());
   }
 
   get names(): NamesClient {
@@ -63,19 +47,14 @@ class Side {
   }
 
   async start(): Promise<void> {
-    await this.#serve(this.#disk.files);
+    await this.#server.start();
     this.root = (await this.client.connect(root, "/")).handle;
     await this.names.setAttributes(root, this.root, { mode: 0o777 });
   }
 
   async end(): Promise<void> {
     this.client.close();
-    await this.#server?.close();
-  }
-
-  async restart(): Promise<void> {
-    await this.#server?.close();
-    await this.#serve(this.#disk.reopen());
+    await this.#server.stop();
   }
 
   /** The server restarts when it has changed something next, and can't say so any more. */
@@ -112,46 +91,18 @@ class Side {
     return { type, mode, links, owner, size };
   }
 
-  async #dial(): Promise<net.Socket> {
-    const socket = net.connect({ host: "127.0.0.1", port: this.#port, noDelay: true });
-    await once(socket, "connect");
-    return socket;
-  }
-
   #watch(files: PosixFileSystem): FileSystem {
     for (const method of changes) {
       const original = files[method].bind(files) as (...given: unknown[]) => unknown;
       const watched = (...given: unknown[]): unknown => {
         const result = original(...given);
-        if (this.#isToRestart) this.#restarting = this.restart();
+        if (this.#isToRestart) this.#restarting = this.#server.restart();
         this.#isToRestart = false;
         return result;
       };
       Object.assign(files, { [method]: watched });
     }
     return files;
-  }
-
-  async #serve(files: PosixFileSystem): Promise<void> {
-    const fileSystem = this.#watch(files);
-    this.#server = new NfsServer({
-      admission: {
-        arrives: () => "serve",
-        admit: () => ({
-          fileSystem,
-          root: () => fileSystem.root,
-          permissions: { mount: true, write: true, root: true },
-          identity: undefined,
-          expiresAtMs: undefined,
-          closed: () => {},
-        }),
-      },
-      records: this.#records,
-      clock: new SystemClock(),
-      random: new SystemRandom(),
-      log: silentLog,
-    });
-    this.#port = await this.#server.listen("127.0.0.1", this.#port);
   }
 }
 
