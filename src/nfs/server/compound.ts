@@ -15,11 +15,8 @@ import type { Session, Slot } from "./state/session.ts";
 /** What an operation answers: now, or later where contents have to be fetched. */
 export type Outcome = StatusCode | Promise<StatusCode>;
 
-/**
- * One compound while it runs (RFC 8881 §2.10.6, §16.2): where its arguments are read and its
- * results written, who asks, and the current and saved file handles.
- */
-export class Compound {
+/** A request, and where it came from. */
+export interface CompoundRequest {
   reader: XdrReader;
   writer: XdrWriter;
   readonly grant: ConnectionGrant;
@@ -28,68 +25,100 @@ export class Compound {
   /** The connection itself. */
   readonly speaker: Speaker;
   readonly state: FileSystemState;
-  readonly files: FileSystem;
   readonly credential: AuthSys | undefined;
-  readonly caller: Caller;
   readonly bootVerifier: Uint8Array;
+  /** Bytes of the RPC record. */
   readonly requestLength: number;
   /** NFSv4.0: what a retransmission of the request is known by. */
   readonly duplicate: string | undefined;
-  minorVersion: 0 | 1 = 1;
-  operationCount = 0;
+}
+
+/**
+ * One compound while it runs (RFC 8881 §2.10.6, §16.2): where its arguments are read and its
+ * results written, who asks, and the current and saved file handles. When it is answered it can
+ * begin anew with another request.
+ */
+export class Compound {
+  reader!: XdrReader;
+  writer!: XdrWriter;
+  grant!: ConnectionGrant;
+  view!: string;
+  speaker!: Speaker;
+  state!: FileSystemState;
+  files!: FileSystem;
+  credential: AuthSys | undefined;
+  caller!: Caller;
+  bootVerifier!: Uint8Array;
+  requestLength!: number;
+  duplicate: string | undefined;
+  minorVersion!: 0 | 1;
+  operationCount!: number;
   /** The connection may not mount: of the root, which is current, it gets handle and attributes. */
-  seesRootOnly = false;
+  seesRootOnly!: boolean;
   current: Inode | undefined;
   saved: Inode | undefined;
-  currentStateid: Stateid = anonymousStateid;
-  savedStateid: Stateid = anonymousStateid;
+  currentStateid!: Stateid;
+  savedStateid!: Stateid;
   session: Session | undefined;
   slot: Slot | undefined;
-  keepReply = false;
+  keepReply!: boolean;
   /** Where in the writer the whole result begins, and where it must end. */
-  resultStart = 0;
-  resultEnd = Infinity;
+  resultStart!: number;
+  resultEnd!: number;
   /** Which limit of the session's that is. */
-  tooBig: StatusCode = Status.REP_TOO_BIG;
+  tooBig!: StatusCode;
   /** Files whose data must be durable before the reply goes out. */
   readonly commits: Inode[] = [];
   /** Somebody got an open or a lock, which may have to be reclaimed after a crash. */
-  grantsState = false;
-  readonly #appliedBefore: number;
-  readonly #recordsBefore: number;
+  grantsState!: boolean;
   /** The reply that was sent before, where the request is a retransmission. */
   replay: Uint8Array | undefined;
   /** There is no reply: the connection is to be closed. */
-  hangsUp = false;
+  hangsUp!: boolean;
+  #appliedBefore!: number;
+  #recordsBefore!: number;
   #named: Client | undefined;
-  #namesOthersSession = false;
+  #namesOthersSession!: boolean;
 
-  constructor(fields: {
-    reader: XdrReader;
-    writer: XdrWriter;
-    grant: ConnectionGrant;
-    view: string;
-    speaker: Speaker;
-    state: FileSystemState;
-    credential: AuthSys | undefined;
-    bootVerifier: Uint8Array;
-    requestLength: number;
-    duplicate: string | undefined;
-  }) {
-    this.reader = fields.reader;
-    this.writer = fields.writer;
-    this.grant = fields.grant;
-    this.view = fields.view;
-    this.speaker = fields.speaker;
-    this.state = fields.state;
-    this.files = fields.state.files;
-    this.credential = fields.credential;
-    this.bootVerifier = fields.bootVerifier;
-    this.requestLength = fields.requestLength;
-    this.duplicate = fields.duplicate;
-    this.caller = callerOf(fields.grant, fields.credential);
-    this.#appliedBefore = fields.state.files.applied;
-    this.#recordsBefore = fields.state.recordsApplied;
+  constructor(request: CompoundRequest) {
+    this.begin(request);
+  }
+
+  /** Nothing of the request before stays. */
+  begin(request: CompoundRequest): void {
+    this.reader = request.reader;
+    this.writer = request.writer;
+    this.grant = request.grant;
+    this.view = request.view;
+    this.speaker = request.speaker;
+    this.state = request.state;
+    this.files = request.state.files;
+    this.credential = request.credential;
+    this.caller = callerOf(request.grant, request.credential);
+    this.bootVerifier = request.bootVerifier;
+    this.requestLength = request.requestLength;
+    this.duplicate = request.duplicate;
+    this.minorVersion = 1;
+    this.operationCount = 0;
+    this.seesRootOnly = false;
+    this.current = undefined;
+    this.saved = undefined;
+    this.currentStateid = anonymousStateid;
+    this.savedStateid = anonymousStateid;
+    this.session = undefined;
+    this.slot = undefined;
+    this.keepReply = false;
+    this.resultStart = 0;
+    this.resultEnd = Infinity;
+    this.tooBig = Status.REP_TOO_BIG;
+    if (this.commits.length > 0) this.commits.length = 0;
+    this.grantsState = false;
+    this.replay = undefined;
+    this.hangsUp = false;
+    this.#appliedBefore = request.state.files.applied;
+    this.#recordsBefore = request.state.recordsApplied;
+    this.#named = undefined;
+    this.#namesOthersSession = false;
   }
 
   /** Whether the reply must not be ahead of the records of who may reclaim. */

@@ -20,13 +20,14 @@ import { type RecordRange, RecordReader } from "../../wire/rpc/record-reader.ts"
 import { XdrError, XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
 import { type ConnectionGrant, viewName } from "./admission.ts";
-import { Compound } from "./compound.ts";
+import type { Compound } from "./compound.ts";
 import { HeldReplies } from "./held-replies.ts";
 import { duplicatesWaitingLimit, hangUpMs, readSpace, recordLimit } from "./limits.ts";
 import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
+import type { SpareCompound } from "./spare-compound.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { forgetRequest } from "./state/session.ts";
@@ -40,6 +41,7 @@ export interface ConnectionContext {
   readonly clock: Clock;
   readonly log: Log;
   readonly busyPoll: BusyPoll;
+  readonly spareCompound: SpareCompound;
 }
 
 const lastFragment = 0x8000_0000;
@@ -188,11 +190,11 @@ export class Connection {
   }
 
   #answerCompound(call: CallHeader, replyStart: number, request: RecordRange): void {
-    const { grant, state, bootVerifier } = this.#context;
+    const { grant, state, bootVerifier, spareCompound } = this.#context;
     const { writer } = this.#output;
     const duplicate = this.#duplicateKey(call, request);
     if (duplicate !== undefined && this.#answerAgain(duplicate, call.xid, replyStart)) return;
-    const compound = new Compound({
+    const compound = spareCompound.begin({
       reader: this.#reader,
       writer,
       grant,
@@ -226,11 +228,13 @@ export class Connection {
     markRecord(writer, replyStart);
     if (!compound.awaitsDurability) {
       if (compound.slot !== undefined) compound.slot.busy = false;
+      spareCompound.giveBack(compound);
       return;
     }
     if (duplicate === undefined && awaitsStoreOnly(compound)) {
       this.#held ??= this.#takeSpareHeld();
       this.#held.take(writer, replyStart, compound.slot);
+      spareCompound.giveBack(compound);
       return;
     }
     if (duplicate !== undefined) state.duplicates.begin(duplicate);

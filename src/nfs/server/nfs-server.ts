@@ -11,6 +11,7 @@ import { Connection, type ConnectionContext } from "./connection.ts";
 import { HeldConnection } from "./held-connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
 import type { ClientRecords } from "./state/client-records.ts";
+import { SpareCompound } from "./spare-compound.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
 export interface NfsServerOptions {
@@ -37,6 +38,7 @@ export class NfsServer {
   readonly #instance: number;
   readonly #bootVerifier: Uint8Array;
   readonly #busyPoll = new BusyPoll();
+  readonly #spareCompound = new SpareCompound();
   readonly #secureContext: tls.SecureContext | undefined;
   #held = 0;
   #sweep: Timer | undefined;
@@ -194,8 +196,9 @@ export class NfsServer {
     const state = this.#stateOf(grant.fileSystem);
     const bootVerifier = this.#bootVerifier;
     const busyPoll = this.#busyPoll;
+    const spareCompound = this.#spareCompound;
     const peer = facts.remoteAddress;
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll };
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound };
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

@@ -6,7 +6,7 @@ import { FakeClock } from "../../../base/fake-clock.ts";
 import { memoryFileSystem } from "../../../files/testing.ts";
 import { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
-import { Compound } from "../compound.ts";
+import { Compound, type CompoundRequest } from "../compound.ts";
 import { runCompound } from "../run-compound.ts";
 import type { Client, Introduction } from "../state/client.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
@@ -54,16 +54,13 @@ export function sessionOf(state: FileSystemState, client: Client): Session {
   return state.createSession(client, channel);
 }
 
-/** Nothing in it may wait. */
-export function runDirectly(
+export function requestOn(
   state: FileSystemState,
-  operations: readonly RawOperation<unknown>[],
-): CompoundResult {
-  const asked = new XdrWriter();
-  encodeCompound(asked, operations);
-  const writer = new XdrWriter();
-  const compound = new Compound({
-    reader: new XdrReader(asked.written()),
+  reader: XdrReader,
+  writer: XdrWriter,
+): CompoundRequest {
+  return {
+    reader,
     writer,
     grant: {
       fileSystem: state.files,
@@ -78,9 +75,20 @@ export function runDirectly(
     state,
     credential: root,
     bootVerifier: Buffer.alloc(8),
-    requestLength: asked.length,
+    requestLength: reader.remaining,
     duplicate: undefined,
-  });
+  };
+}
+
+/** Nothing in it may wait. */
+export function runDirectly(
+  state: FileSystemState,
+  operations: readonly RawOperation<unknown>[],
+): CompoundResult {
+  const asked = new XdrWriter();
+  encodeCompound(asked, operations);
+  const writer = new XdrWriter();
+  const compound = new Compound(requestOn(state, new XdrReader(asked.written()), writer));
   assert.equal(runCompound(compound), undefined);
   if (compound.slot !== undefined) compound.slot.busy = false;
   return decodeResults(Buffer.from(writer.written()), operations);

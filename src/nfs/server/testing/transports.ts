@@ -12,6 +12,7 @@ import { makeAuthority, makeServerCertificate } from "../../../wire/x509/authori
 import type { ConnectionGrant } from "../admission.ts";
 import { Connection, type ConnectionContext } from "../connection.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
+import { SpareCompound } from "../spare-compound.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import { RawConnection } from "./raw-connection.ts";
 
@@ -107,9 +108,9 @@ export class TransportServer implements AsyncDisposable {
     };
     const clock = new FakeClock();
     const bootVerifier = Buffer.alloc(8);
-    const busyPoll = new BusyPoll();
+    const [busyPoll, spareCompound] = [new BusyPoll(), new SpareCompound()];
     const [state, peer, log] = [this.#state, "127.0.0.1", silentLog];
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll };
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound };
   }
 
   /** The file system, with its reads counted and its durability held back. */
