@@ -9,7 +9,7 @@ import { MemoryStore } from "../store/memory/memory-store.ts";
 import { checkFileSystem } from "./check.ts";
 import { ENOENT, ESTALE, failed, type Failure } from "./failure.ts";
 import { type FileSystem, type Inode, superuser } from "./file-system.ts";
-import { contentsSettleMs, lazyAttributesMs } from "./limits.ts";
+import { contentsSettleMs, earlyFlushBytes, largeWriteBytes, lazyAttributesMs } from "./limits.ts";
 import { PosixFileSystem } from "./posix-file-system.ts";
 import { memoryFileSystem } from "./testing.ts";
 
@@ -38,6 +38,10 @@ class HeldBackStore extends MemoryStore {
 /** Contents whose flushes end when the test says so. */
 class HeldBackData extends MemoryData {
   #waiting: (() => void)[] = [];
+
+  get flushes(): number {
+    return this.#waiting.length;
+  }
 
   override whenDurable(_file: number, call: () => void): void {
     this.#waiting.push(call);
@@ -138,6 +142,35 @@ test("contents that nobody commits are durable after a while", async () => {
   await files.write(superuser, inode, 0, Buffer.from("written"));
   clock.advance(contentsSettleMs + lazyAttributesMs);
   assert.equal(read(reopen(), inode), "written");
+});
+
+test("large writes that nobody committed yet begin a flush, one at a time", async () => {
+  const { files, store, data } = heldBack(new HeldBackData());
+  const inode = make(files, "f");
+  store.flush();
+  const piece = Buffer.alloc(earlyFlushBytes / 4);
+  const write = (piecesFrom: number, stable = false): unknown =>
+    files.write(superuser, inode, piecesFrom * piece.length, piece, stable);
+  for (const place of [0, 1, 0]) assert.equal(await write(place), piece.length);
+  assert.equal(data.flushes, 0);
+  await write(2);
+  assert.equal(data.flushes, 1);
+  for (let place = 3; place < 12; place += 1) await write(place);
+  assert.equal(data.flushes, 1);
+  let isCommitted = false;
+  files.commit(inode, () => (isCommitted = true));
+  assert.equal(data.flushes, 2);
+  data.flush();
+  store.flush();
+  assert.ok(isCommitted);
+  for (let place = 0; place < 3; place += 1) await write(place);
+  for (let place = 0; place < 8; place += 1) await write(place, true);
+  assert.equal(data.flushes, 0);
+  const small = piece.subarray(0, largeWriteBytes - 1);
+  for (let written = 0; written < earlyFlushBytes; written += small.length) {
+    await files.write(superuser, inode, written, small);
+  }
+  assert.equal(data.flushes, 0);
 });
 
 test("contents that a crash left over are removed, all others are kept", async () => {

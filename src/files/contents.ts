@@ -8,7 +8,7 @@ import type { Store, Writer } from "../store/store.ts";
 import { EAGAIN, ENOSPC, ESTALE, type Failure } from "./failure.ts";
 import type { InlineContents } from "./inline-contents.ts";
 import type { InodeTable } from "./inode-table.ts";
-import { contentsSettleMs } from "./limits.ts";
+import { contentsSettleMs, earlyFlushBytes, largeWriteBytes } from "./limits.ts";
 import type { Node } from "./node.ts";
 import { Redo, storedPieces } from "./redo.ts";
 
@@ -29,6 +29,8 @@ export class Contents {
   /** Files with contents that are not known to be flushed. */
   readonly #unsettled = new Set<Node>();
   readonly #flushes = new Map<Node, Set<Flush>>();
+  /** Bytes of large writes since the last flush of the file began. */
+  readonly #uncommitted = new Map<Node, number>();
   #settling: Timer | undefined;
 
   constructor({ store, data, clock, inodes, inline }: ContentsOptions) {
@@ -106,7 +108,8 @@ export class Contents {
     if (typeof written === "number") {
       if (!wasUnflushed && stable) node.isUnflushed = !this.#redo(node, offset, bytes);
       const outcome = this.#wrote(node, offset, written);
-      if (node.redo?.isLarge && !this.#flushes.has(node)) this.#flush(node, () => {});
+      const isMuch = node.redo?.isLarge || (!stable && this.#isMuch(node, written));
+      if (isMuch && !this.#flushes.has(node)) this.#flush(node, () => {});
       return outcome;
     }
     return this.#wroteLater(node, offset, written);
@@ -189,6 +192,14 @@ export class Contents {
     this.#settling?.cancel();
   }
 
+  /** Whether so much was written since the last flush that the disk shouldn't wait for a commit. */
+  #isMuch(node: Node, written: number): boolean {
+    if (written < largeWriteBytes) return false;
+    const bytes = (this.#uncommitted.get(node) ?? 0) + written;
+    this.#uncommitted.set(node, bytes);
+    return bytes >= earlyFlushBytes;
+  }
+
   #flush(node: Node, call: (error?: Error) => void): void {
     const flush = {
       to: node.cutAt < 0 ? node.length : node.cutAt,
@@ -196,6 +207,7 @@ export class Contents {
       wasUnflushed: node.isUnflushed,
     };
     node.isUnflushed = false;
+    this.#uncommitted.delete(node);
     this.#remember(node, flush);
     this.#data.whenDurable(node.number, (error) => {
       this.#forget(node, flush);

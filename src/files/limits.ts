@@ -20,6 +20,13 @@ export const inodeNumbersReserved = 4096;
 export const lazyAttributesMs = 1000;
 /** How long contents that nobody commits may stay unflushed, in milliseconds. */
 export const contentsSettleMs = 5000;
+/**
+ * Bytes written to a file after which a flush begins that nobody asked for yet: who writes so much
+ * commits it in the end, and the disk writes meanwhile.
+ */
+export const earlyFlushBytes = 4 * 1024 * 1024;
+/** Bytes of a write that counts for that. Small ones may be anywhere, and again and again. */
+export const largeWriteBytes = 64 * 1024;
 /** Contents looked at in one piece of the sweep after a crash. */
 export const sweepStep = 256;
 /** Bytes of a file whose contents are kept beside its inode, in the store. */
