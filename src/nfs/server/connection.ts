@@ -28,6 +28,7 @@ import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from ".
 import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
 import type { SpareCompound } from "./spare-compound.ts";
+import type { SpareWriters } from "./spare-writers.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { forgetRequest } from "./state/session.ts";
@@ -42,6 +43,7 @@ export interface ConnectionContext {
   readonly log: Log;
   readonly busyPoll: BusyPoll;
   readonly spareCompound: SpareCompound;
+  readonly spareWriters: SpareWriters;
 }
 
 const lastFragment = 0x8000_0000;
@@ -88,7 +90,9 @@ export class Connection {
     this.#context = context;
     this.#view = viewName(context.grant);
     this.#peer = context.peer + this.#view;
-    this.#output = new ReplyOutput(socket, context.busyPoll, () => this.#goOn());
+    const { busyPoll, spareWriters } = context;
+    const progressed = (): void => this.#goOn();
+    this.#output = new ReplyOutput({ socket, busyPoll, spareWriters, progressed });
   }
 
   #receive(chunk: Buffer): void {

@@ -47,6 +47,8 @@ export const heldBytesLimit = 64 * 1024;
 export const readSpace = 64 * 1024;
 /** Bytes of an output buffer that is kept for the next replies. */
 export const spareWriterLimit = 4 * 1024 * 1024;
+/** Such buffers, of all connections. */
+export const spareWritersLimit = 16;
 /**
  * Bytes of output that wait for a slow reader before no more of its requests are looked at. With
  * more, replies of 1 MiB go through more memory than the CPU's cache holds.

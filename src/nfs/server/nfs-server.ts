@@ -12,6 +12,7 @@ import { HeldConnection } from "./held-connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
 import type { ClientRecords } from "./state/client-records.ts";
 import { SpareCompound } from "./spare-compound.ts";
+import { SpareWriters } from "./spare-writers.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
 export interface NfsServerOptions {
@@ -39,6 +40,7 @@ export class NfsServer {
   readonly #bootVerifier: Uint8Array;
   readonly #busyPoll = new BusyPoll();
   readonly #spareCompound = new SpareCompound();
+  readonly #spareWriters = new SpareWriters();
   readonly #secureContext: tls.SecureContext | undefined;
   #held = 0;
   #sweep: Timer | undefined;
@@ -197,8 +199,9 @@ export class NfsServer {
     const bootVerifier = this.#bootVerifier;
     const busyPoll = this.#busyPoll;
     const spareCompound = this.#spareCompound;
+    const spareWriters = this.#spareWriters;
     const peer = facts.remoteAddress;
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound };
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound, spareWriters };
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

@@ -2,13 +2,21 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 
 import type { BusyPoll } from "../../base/busy-poll.ts";
-import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import { outputLimit, spareWriterLimit } from "./limits.ts";
+import type { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import { outputLimit } from "./limits.ts";
 import { descriptorOf } from "./own-buffer.ts";
+import type { SpareWriters } from "./spare-writers.ts";
 
-const outputCapacity = 64 * 1024;
 /** Bytes that TLS is given at once: it hands out nothing before it has encrypted all of them. */
 const securePiece = 128 * 1024;
+
+export interface ReplyOutputOptions {
+  readonly socket: Socket;
+  readonly busyPoll: BusyPoll;
+  readonly spareWriters: SpareWriters;
+  /** Something that had to wait has got out. */
+  readonly progressed: () => void;
+}
 
 /**
  * Where a connection's replies gather, and how they get out. With the socket's descriptor they are
@@ -20,51 +28,55 @@ export class ReplyOutput {
   readonly #socket: Socket;
   readonly #descriptor: number | undefined;
   readonly #busyPoll: BusyPoll;
+  readonly #spareWriters: SpareWriters;
   readonly #progressed: () => void;
-  #writer = new XdrWriter(outputCapacity);
+  #writer: XdrWriter | undefined;
   /** What the stream takes from. */
   #sending: XdrWriter | undefined;
   /** Bytes that the stream doesn't have behind it yet. */
   #unsent = 0;
-  #spare: XdrWriter | undefined;
 
-  /** `progressed` is called when something that had to wait has got out. */
-  constructor(socket: Socket, busyPoll: BusyPoll, progressed: () => void) {
-    this.#socket = socket;
-    this.#descriptor = descriptorOf(socket);
-    this.#busyPoll = busyPoll;
-    this.#progressed = progressed;
+  constructor(options: ReplyOutputOptions) {
+    this.#socket = options.socket;
+    this.#descriptor = descriptorOf(options.socket);
+    this.#busyPoll = options.busyPoll;
+    this.#spareWriters = options.spareWriters;
+    this.#progressed = options.progressed;
   }
 
   /** Where the next reply is written. */
   get writer(): XdrWriter {
-    return this.#writer;
+    return (this.#writer ??= this.#spareWriters.take());
   }
 
   /** The client doesn't read what it asked for: no more should be made before it does. */
   get isFull(): boolean {
-    return this.#unsent > 0 && this.#unsent + this.#writer.length > outputLimit;
+    return this.#unsent > 0 && this.#unsent + (this.#writer?.length ?? 0) > outputLimit;
   }
 
   /** The caller keeps the writer from here on; what it holds before `length` goes on in another. */
   replace(length: number): void {
-    const former = this.#writer;
-    this.#writer = this.#takeSpare();
-    this.#writer.room(length).set(former.written().subarray(0, length));
+    const former = this.writer;
+    this.#writer = undefined;
+    this.writer.room(length).set(former.written().subarray(0, length));
   }
 
   flush(): void {
     const writer = this.#writer;
-    if (this.#sending !== undefined || writer.length === 0) return;
+    if (this.#sending !== undefined || writer === undefined) return;
+    this.#writer = undefined;
+    if (writer.length === 0) {
+      this.#spareWriters.giveBack(writer);
+      return;
+    }
     const sent = this.#sendNow(writer);
     this.#busyPoll.worked();
     if (sent === writer.length || !this.#socket.writable) {
-      writer.length = 0;
+      this.#spareWriters.giveBack(writer);
       return;
     }
     this.#sending = writer;
     this.#unsent = writer.length - sent;
-    this.#writer = this.#takeSpare();
     this.#sendPiece(writer);
   }
 
@@ -96,16 +108,7 @@ export class ReplyOutput {
 
   #sent(writer: XdrWriter): void {
     this.#sending = undefined;
-    if (writer.capacity <= spareWriterLimit) {
-      writer.length = 0;
-      this.#spare = writer;
-    }
+    this.#spareWriters.giveBack(writer);
     this.flush();
-  }
-
-  #takeSpare(): XdrWriter {
-    const spare = this.#spare ?? new XdrWriter(outputCapacity);
-    this.#spare = undefined;
-    return spare;
   }
 }

@@ -13,6 +13,7 @@ import type { ConnectionGrant } from "../admission.ts";
 import { Connection, type ConnectionContext } from "../connection.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
 import { SpareCompound } from "../spare-compound.ts";
+import { SpareWriters } from "../spare-writers.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import { RawConnection } from "./raw-connection.ts";
 
@@ -108,9 +109,11 @@ export class TransportServer implements AsyncDisposable {
     };
     const clock = new FakeClock();
     const bootVerifier = Buffer.alloc(8);
-    const [busyPoll, spareCompound] = [new BusyPoll(), new SpareCompound()];
+    const busyPoll = new BusyPoll();
+    const spareCompound = new SpareCompound();
+    const spareWriters = new SpareWriters();
     const [state, peer, log] = [this.#state, "127.0.0.1", silentLog];
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound };
+    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound, spareWriters };
   }
 
   /** The file system, with its reads counted and its durability held back. */
