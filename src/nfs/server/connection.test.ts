@@ -21,6 +21,7 @@ import {
   putRoot,
   read,
   reclaimComplete,
+  write,
 } from "./testing/raw-operations.ts";
 import { TransportServer, transports } from "./testing/transports.ts";
 
@@ -130,6 +131,62 @@ for (const transport of transports) {
     server.release();
     await made;
     assert.deepEqual(order, ["read", "read", "read", "made"]);
+  });
+
+  test(`${transport}: large writes arrive as they are, with small requests between them`, async () => {
+    await using server = await TransportServer.start(transport);
+    makeFile(server, Buffer.alloc(0));
+    const session = await sessionOn(server);
+    const bytes = contents();
+    for (let round = 0; round < 4; round += 1) {
+      const pieces = Array.from({ length: 16 }, async (_, slot) => {
+        const [from, length] = [slot * 65_537 + round, mebibyte - slot * 3001 - round];
+        const piece = bytes.subarray(from, from + length);
+        const operations = [putRoot, lookup("f"), write(anonymousStateid, from, piece)];
+        const { values } = await session.run(operations, { slot });
+        assert.equal((values[3] as { count: number }).count, length);
+        await session.run([putRoot, getAttributes(typeBitmap)], { slot });
+        const again = [putRoot, lookup("f"), read(anonymousStateid, from, length)];
+        const { bytes: got } = (await session.run(again, { slot })).values[3] as { bytes: Buffer };
+        assert.ok(got.equals(piece), `slot ${slot} of round ${round}`);
+      });
+      await Promise.all(pieces);
+    }
+  });
+
+  test(`${transport}: what is no RPC ends its connection, also amid large writes, and no other`, async () => {
+    await using server = await TransportServer.start(transport);
+    makeFile(server, Buffer.alloc(0));
+    const bytes = contents().subarray(0, mebibyte);
+    const written = [putRoot, lookup("f"), write(anonymousStateid, 0, bytes)];
+    const other = await sessionOn(server, "other");
+    for (let round = 1; round <= 4; round += 1) {
+      const session = await sessionOn(server, `client ${round}`);
+      await session.run(written);
+      const before = [1, 2, 3].map((slot) => session.run(written, { slot }).catch(() => "lost"));
+      session.connection.sendBytes(Buffer.alloc(round * 100_000, 0xff));
+      const after = [4, 5].map((slot) => assert.rejects(session.run(written, { slot }), /hung up/));
+      await session.connection.closed;
+      await Promise.all([...before, ...after]);
+      while (server.ended < round) await nextTurn();
+      assert.equal(await other.status(...written), "NFS4_OK");
+    }
+  });
+
+  test(`${transport}: a client that goes amid large writes is gone for the server`, async () => {
+    await using server = await TransportServer.start(transport);
+    makeFile(server, Buffer.alloc(0));
+    const bytes = contents().subarray(0, mebibyte);
+    const written = [putRoot, lookup("f"), write(anonymousStateid, 0, bytes)];
+    for (let round = 1; round <= 8; round += 1) {
+      const session = await sessionOn(server, `client ${round}`);
+      await session.run(written);
+      const lost = [0, 1, 2].map((slot) => session.run(written, { slot }).catch(() => "lost"));
+      await delay(round % 4);
+      await session.connection.close();
+      await Promise.all(lost);
+      while (server.ended < round) await nextTurn();
+    }
   });
 
   test(`${transport}: a connection that closes while replies wait takes them along`, async () => {

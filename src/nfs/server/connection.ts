@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
 
-import type { BusyPoll } from "../../base/busy-poll.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts";
@@ -27,8 +26,7 @@ import { readToOwnBuffer } from "./own-buffer.ts";
 import { bindProcedure, encodeBindResponse, proxyProgram, proxyVersion } from "./proxy-bind.ts";
 import { ReplyOutput } from "./reply-output.ts";
 import { peekMinorVersion, runCompound } from "./run-compound.ts";
-import type { SpareCompound } from "./spare-compound.ts";
-import type { SpareWriters } from "./spare-writers.ts";
+import type { SharedParts } from "./shared-parts.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import type { FileSystemState } from "./state/file-system-state.ts";
 import { forgetRequest } from "./state/session.ts";
@@ -41,9 +39,7 @@ export interface ConnectionContext {
   readonly bootVerifier: Uint8Array;
   readonly clock: Clock;
   readonly log: Log;
-  readonly busyPoll: BusyPoll;
-  readonly spareCompound: SpareCompound;
-  readonly spareWriters: SpareWriters;
+  readonly shared: SharedParts;
 }
 
 const lastFragment = 0x8000_0000;
@@ -90,7 +86,7 @@ export class Connection {
     this.#context = context;
     this.#view = viewName(context.grant);
     this.#peer = context.peer + this.#view;
-    const { busyPoll, spareWriters } = context;
+    const { busyPoll, spareWriters } = context.shared;
     const progressed = (): void => this.#goOn();
     this.#output = new ReplyOutput({ socket, busyPoll, spareWriters, progressed });
   }
@@ -194,7 +190,8 @@ export class Connection {
   }
 
   #answerCompound(call: CallHeader, replyStart: number, request: RecordRange): void {
-    const { grant, state, bootVerifier, spareCompound } = this.#context;
+    const { grant, state, bootVerifier, shared } = this.#context;
+    const { spareCompound } = shared;
     const { writer } = this.#output;
     const duplicate = this.#duplicateKey(call, request);
     if (duplicate !== undefined && this.#answerAgain(duplicate, call.xid, replyStart)) return;

@@ -2,7 +2,6 @@ import { constants } from "node:crypto";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
 
-import { BusyPoll } from "../../base/busy-poll.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Random } from "../../base/random.ts";
@@ -11,8 +10,7 @@ import { Connection, type ConnectionContext } from "./connection.ts";
 import { HeldConnection } from "./held-connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
 import type { ClientRecords } from "./state/client-records.ts";
-import { SpareCompound } from "./spare-compound.ts";
-import { SpareWriters } from "./spare-writers.ts";
+import { SharedParts } from "./shared-parts.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
 export interface NfsServerOptions {
@@ -38,9 +36,7 @@ export class NfsServer {
   readonly #states = new Map<string, FileSystemState>();
   readonly #instance: number;
   readonly #bootVerifier: Uint8Array;
-  readonly #busyPoll = new BusyPoll();
-  readonly #spareCompound = new SpareCompound();
-  readonly #spareWriters = new SpareWriters();
+  readonly #shared = new SharedParts();
   readonly #secureContext: tls.SecureContext | undefined;
   #held = 0;
   #sweep: Timer | undefined;
@@ -197,11 +193,9 @@ export class NfsServer {
     }
     const state = this.#stateOf(grant.fileSystem);
     const bootVerifier = this.#bootVerifier;
-    const busyPoll = this.#busyPoll;
-    const spareCompound = this.#spareCompound;
-    const spareWriters = this.#spareWriters;
+    const shared = this.#shared;
     const peer = facts.remoteAddress;
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound, spareWriters };
+    return { grant, state, peer, bootVerifier, clock, log, shared };
   }
 
   #stateOf(files: FileSystemState["files"]): FileSystemState {

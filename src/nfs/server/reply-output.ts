@@ -7,8 +7,11 @@ import { outputLimit } from "./limits.ts";
 import { descriptorOf } from "./own-buffer.ts";
 import type { SpareWriters } from "./spare-writers.ts";
 
-/** Bytes that TLS is given at once: it hands out nothing before it has encrypted all of them. */
-const securePiece = 128 * 1024;
+/**
+ * Bytes that TLS is given at once: it hands out nothing before it has encrypted all of them, and the
+ * client can't decrypt meanwhile. Three records.
+ */
+const securePiece = 48 * 1024;
 
 export interface ReplyOutputOptions {
   readonly socket: Socket;

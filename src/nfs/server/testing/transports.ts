@@ -3,7 +3,6 @@
 import net, { type Server, type Socket } from "node:net";
 import tls from "node:tls";
 
-import { BusyPoll } from "../../../base/busy-poll.ts";
 import { FakeClock } from "../../../base/fake-clock.ts";
 import { silentLog } from "../../../base/log.ts";
 import type { FileSystem } from "../../../files/file-system.ts";
@@ -12,8 +11,7 @@ import { makeAuthority, makeServerCertificate } from "../../../wire/x509/authori
 import type { ConnectionGrant } from "../admission.ts";
 import { Connection, type ConnectionContext } from "../connection.ts";
 import { MemoryClientRecords } from "../state/client-records.ts";
-import { SpareCompound } from "../spare-compound.ts";
-import { SpareWriters } from "../spare-writers.ts";
+import { SharedParts } from "../shared-parts.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import { RawConnection } from "./raw-connection.ts";
 
@@ -109,11 +107,9 @@ export class TransportServer implements AsyncDisposable {
     };
     const clock = new FakeClock();
     const bootVerifier = Buffer.alloc(8);
-    const busyPoll = new BusyPoll();
-    const spareCompound = new SpareCompound();
-    const spareWriters = new SpareWriters();
+    const shared = new SharedParts();
     const [state, peer, log] = [this.#state, "127.0.0.1", silentLog];
-    return { grant, state, peer, bootVerifier, clock, log, busyPoll, spareCompound, spareWriters };
+    return { grant, state, peer, bootVerifier, clock, log, shared };
   }
 
   /** The file system, with its reads counted and its durability held back. */
