@@ -59,7 +59,7 @@ export class Connection {
   readonly #view: string;
   /** Whose retransmissions its requests can be: those of one host that has one view. */
   readonly #peer: string;
-  readonly #records = new RecordReader(recordLimit);
+  readonly #records: RecordReader;
   readonly #reader = new XdrReader();
   readonly #credentials = new CredentialMemory();
   readonly #output: ReplyOutput;
@@ -86,7 +86,8 @@ export class Connection {
     this.#context = context;
     this.#view = viewName(context.grant);
     this.#peer = context.peer + this.#view;
-    const { busyPoll, spareWriters } = context.shared;
+    const { busyPoll, spareWriters, longBuffers } = context.shared;
+    this.#records = new RecordReader(recordLimit, readSpace, longBuffers);
     const progressed = (): void => this.#goOn();
     this.#output = new ReplyOutput({ socket, busyPoll, spareWriters, progressed });
   }

@@ -45,6 +45,10 @@ export const heldConnectionsLimit = 1024;
 export const heldBytesLimit = 64 * 1024;
 /** Bytes that the socket is given to read into, at least. */
 export const readSpace = 64 * 1024;
+/** Bytes of a buffer for large requests: four, so that few have to be moved to its beginning. */
+export const longReadBytes = 4 * recordLimit;
+/** Such buffers that are kept while no connection uses them. */
+export const longReadsLimit = 16;
 /** Bytes of an output buffer that is kept for the next replies. */
 export const spareWriterLimit = 4 * 1024 * 1024;
 /** Such buffers, of all connections. */

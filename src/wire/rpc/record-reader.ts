@@ -8,21 +8,36 @@ export interface RecordRange {
   readonly end: number;
 }
 
+/** Long buffers that readers take for large records, and give back when they have read them. */
+export interface LongBuffers {
+  take(minimum: number): Buffer;
+  giveBack(buffer: Buffer): void;
+}
+
 /** Splits a byte stream into RPC records, without copying where a record lies in one piece. */
 export class RecordReader {
   readonly #maximumLength: number;
+  readonly #longBuffers: LongBuffers | undefined;
+  /** What it reads into while no large record is there. */
+  #own: Buffer;
   #buffer: Buffer;
   #start = 0;
   #end = 0;
 
-  constructor(maximumLength: number, capacity = 64 * 1024) {
+  /** Without `longBuffers` it keeps one for itself, once there was a large record. */
+  constructor(maximumLength: number, capacity = 64 * 1024, longBuffers?: LongBuffers) {
     this.#maximumLength = maximumLength;
-    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+    this.#longBuffers = longBuffers;
+    this.#own = Buffer.allocUnsafeSlow(capacity);
+    this.#buffer = this.#own;
   }
 
   /** Where the transport puts what arrives; call `received` with how much that was. */
   space(minimum: number): Buffer {
-    if (this.#start === this.#end) this.#start = this.#end = 0;
+    if (this.#start === this.#end) {
+      this.#start = this.#end = 0;
+      if (this.#buffer !== this.#own) this.#replaceBuffer(this.#own);
+    }
     if (this.#buffer.length - this.#end < minimum) this.#makeRoom(minimum);
     return this.#end === 0 ? this.#buffer : this.#buffer.subarray(this.#end);
   }
@@ -75,23 +90,42 @@ export class RecordReader {
     }
   }
 
-  /** A stream with one large record has more: a long buffer seldom has to move what is in it. */
-  #nextCapacity(needed: number): number {
-    const isLarge = needed > largeRecord && this.#maximumLength > largeRecord;
-    return Math.max(needed, isLarge ? this.#maximumLength * 4 : this.#buffer.length * 2);
-  }
-
   #makeRoom(minimum: number): void {
     const kept = this.#end - this.#start;
-    if (kept + minimum <= this.#buffer.length) {
+    const needed = Math.max(kept + minimum, this.#announced());
+    if (needed <= this.#buffer.length) {
       this.#buffer.copyWithin(0, this.#start, this.#end);
     } else {
-      const larger = Buffer.allocUnsafeSlow(this.#nextCapacity(kept + minimum));
+      const larger = this.#larger(needed);
       this.#buffer.copy(larger, 0, this.#start, this.#end);
-      this.#buffer = larger;
+      this.#replaceBuffer(larger);
     }
     this.#start = 0;
     this.#end = kept;
+  }
+
+  /** Bytes of the next fragment with its mark, if that is there; what is too long `next` refuses. */
+  #announced(): number {
+    if (this.#end - this.#start < 4) return 0;
+    const length = this.#buffer.readUInt32BE(this.#start) & 0x7fffffff;
+    return 4 + Math.min(length, this.#maximumLength);
+  }
+
+  #larger(needed: number): Buffer {
+    if (needed > largeRecord && this.#longBuffers !== undefined) {
+      return this.#longBuffers.take(needed);
+    }
+    // A stream with one large record has more: a long buffer seldom has to move what is in it.
+    const isLarge = needed > largeRecord && this.#maximumLength > largeRecord;
+    const capacity = isLarge ? this.#maximumLength * 4 : this.#buffer.length * 2;
+    this.#own = Buffer.allocUnsafeSlow(Math.max(needed, capacity));
+    return this.#own;
+  }
+
+  #replaceBuffer(buffer: Buffer): void {
+    const former = this.#buffer;
+    this.#buffer = buffer;
+    if (former.length > largeRecord) this.#longBuffers?.giveBack(former);
   }
 }
 
