@@ -203,7 +203,7 @@ test("nfs client: one owner's locks through two opens are one, also after a rest
 
 test("nfs client: what is written and never committed is safe after a while", async () => {
   const clock = new FakeClock();
-  const patient = testClient(() => server.dial(), clock);
+  const patient = testClient(() => server.dial(), { clock });
   const { handle } = await patient.connect(root, "/");
   const { open } = await patient.createFile(root, handle, "f", how);
   let released = 0;

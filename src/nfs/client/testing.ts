@@ -6,17 +6,12 @@ import { silentLog } from "../../base/log.ts";
 import { SystemRandom } from "../../base/random.ts";
 import { NfsClient } from "./nfs-client.ts";
 
-/** For tests: a client, to its server always the same one. */
+/** For tests: a client, to its server always the same one unless it is given a name. */
 export function testClient(
   dial: () => Promise<Duplex>,
-  clock: Clock = new SystemClock(),
+  options: { readonly clock?: Clock; readonly owner?: string } = {},
 ): NfsClient {
-  return new NfsClient({
-    dial,
-    clock,
-    random: new SystemRandom(),
-    log: silentLog,
-    busyPoll: new BusyPoll(),
-    owner: "test",
-  });
+  const { clock = new SystemClock(), owner = "test" } = options;
+  const [random, busyPoll] = [new SystemRandom(), new BusyPoll()];
+  return new NfsClient({ dial, clock, random, log: silentLog, busyPoll, owner });
 }
