@@ -332,6 +332,7 @@ export class Connection {
     if (compound?.duplicate !== undefined) {
       compound.state.duplicates.finish(compound.duplicate, reply.subarray(recordHeader));
     }
+    if (compound !== undefined) this.#context.shared.spareCompound.giveBack(compound);
     this.#output.writer.room(reply.length).set(reply);
     this.#flushSoon();
   }

@@ -1,3 +1,4 @@
+import { assert } from "../../base/assert.ts";
 import { Compound, type CompoundRequest } from "./compound.ts";
 
 /**
@@ -21,6 +22,7 @@ export class SpareCompound {
 
   /** Nobody uses the compound any more. */
   giveBack(compound: Compound): void {
+    assert(compound !== this.#spare, "a compound was given back twice");
     this.#spare = compound;
   }
 }
