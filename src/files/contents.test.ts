@@ -9,7 +9,7 @@ import { MemoryStore } from "../store/memory/memory-store.ts";
 import { checkFileSystem } from "./check.ts";
 import { ENOENT, ESTALE, failed, type Failure } from "./failure.ts";
 import { type FileSystem, type Inode, superuser } from "./file-system.ts";
-import { contentsSettleMs, earlyFlushBytes, largeWriteBytes, lazyAttributesMs } from "./limits.ts";
+import { contentsSettleMs, earlyFlushBytes, lazyAttributesMs, smallWriteFactor } from "./limits.ts";
 import { PosixFileSystem } from "./posix-file-system.ts";
 import { memoryFileSystem } from "./testing.ts";
 
@@ -166,7 +166,7 @@ test("large writes that nobody committed yet begin a flush, one at a time", asyn
   for (let place = 0; place < 3; place += 1) await write(place);
   for (let place = 0; place < 8; place += 1) await write(place, true);
   assert.equal(data.flushes, 0);
-  const small = piece.subarray(0, largeWriteBytes - 1);
+  const small = piece.subarray(0, earlyFlushBytes / smallWriteFactor - 1);
   for (let written = 0; written < earlyFlushBytes; written += small.length) {
     await files.write(superuser, inode, written, small);
   }

@@ -8,7 +8,7 @@ import type { Store, Writer } from "../store/store.ts";
 import { EAGAIN, ENOSPC, ESTALE, type Failure } from "./failure.ts";
 import type { InlineContents } from "./inline-contents.ts";
 import type { InodeTable } from "./inode-table.ts";
-import { contentsSettleMs, earlyFlushBytes, largeWriteBytes } from "./limits.ts";
+import { contentsSettleMs, smallWriteFactor } from "./limits.ts";
 import type { Node } from "./node.ts";
 import { Redo, storedPieces } from "./redo.ts";
 
@@ -18,6 +18,8 @@ export interface ContentsOptions {
   readonly clock: Clock;
   readonly inodes: InodeTable;
   readonly inline: InlineContents;
+  /** Bytes after which a flush begins that nobody asked for. */
+  readonly earlyFlushBytes: number;
 }
 
 export class Contents {
@@ -26,6 +28,7 @@ export class Contents {
   readonly #clock: Clock;
   readonly #inodes: InodeTable;
   readonly #inline: InlineContents;
+  readonly #earlyFlushBytes: number;
   /** Files with contents that are not known to be flushed. */
   readonly #unsettled = new Set<Node>();
   readonly #flushes = new Map<Node, Set<Flush>>();
@@ -33,12 +36,14 @@ export class Contents {
   readonly #uncommitted = new Map<Node, number>();
   #settling: Timer | undefined;
 
-  constructor({ store, data, clock, inodes, inline }: ContentsOptions) {
+  constructor(options: ContentsOptions) {
+    const { store, data, clock, inodes, inline } = options;
     this.#store = store;
     this.#data = data;
     this.#clock = clock;
     this.#inodes = inodes;
     this.#inline = inline;
+    this.#earlyFlushBytes = options.earlyFlushBytes;
   }
 
   /** Writes again what a crash may have taken out of the data engine. */
@@ -194,10 +199,10 @@ export class Contents {
 
   /** Whether so much was written since the last flush that the disk shouldn't wait for a commit. */
   #isMuch(node: Node, written: number): boolean {
-    if (written < largeWriteBytes) return false;
+    if (written * smallWriteFactor < this.#earlyFlushBytes) return false;
     const bytes = (this.#uncommitted.get(node) ?? 0) + written;
     this.#uncommitted.set(node, bytes);
-    return bytes >= earlyFlushBytes;
+    return bytes >= this.#earlyFlushBytes;
   }
 
   #flush(node: Node, call: (error?: Error) => void): void {

@@ -25,8 +25,8 @@ export const contentsSettleMs = 5000;
  * commits it in the end, and the disk writes meanwhile.
  */
 export const earlyFlushBytes = 4 * 1024 * 1024;
-/** Bytes of a write that counts for that. Small ones may be anywhere, and again and again. */
-export const largeWriteBytes = 64 * 1024;
+/** What is smaller by this factor doesn't count: it may be anywhere, and again and again. */
+export const smallWriteFactor = 64;
 /** Contents looked at in one piece of the sweep after a crash. */
 export const sweepStep = 256;
 /** Bytes of a file whose contents are kept beside its inode, in the store. */

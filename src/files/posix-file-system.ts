@@ -49,7 +49,14 @@ import { decodeHandle, encodeHandle } from "./handle.ts";
 import { InlineContents } from "./inline-contents.ts";
 import { InodeTable } from "./inode-table.ts";
 import { openKey, targetKey } from "./keys.ts";
-import { fileSizeLimit, inlineLimit, levelsLimit, linkLimit, symbolicLinkLimit } from "./limits.ts";
+import {
+  earlyFlushBytes,
+  fileSizeLimit,
+  inlineLimit,
+  levelsLimit,
+  linkLimit,
+  symbolicLinkLimit,
+} from "./limits.ts";
 import type { Node } from "./node.ts";
 import {
   grantedAccess,
@@ -70,6 +77,8 @@ export interface PosixFileSystemOptions {
   readonly random: Random;
   /** Bytes of the largest file that has its contents in the store. */
   readonly inlineLimit?: number;
+  /** Bytes written to a file after which a flush begins that nobody asked for. */
+  readonly earlyFlushBytes?: number;
   /** Inodes kept in memory. */
   readonly cachedInodes?: number;
 }
@@ -97,7 +106,8 @@ export class PosixFileSystem implements FileSystem {
     const inodes = new InodeTable(options);
     this.#inodes = inodes;
     const inline = new InlineContents(store, options.inlineLimit ?? inlineLimit);
-    this.#contents = new Contents({ store, data, clock, inodes, inline });
+    const early = options.earlyFlushBytes ?? earlyFlushBytes;
+    this.#contents = new Contents({ store, data, clock, inodes, inline, earlyFlushBytes: early });
     this.#contents.recover();
     const wasOpen = store.read((reader) => reader.get(openKey)) !== undefined;
     if (wasOpen) this.#sweep = new ContentsSweep({ store, data, clock, inodes });

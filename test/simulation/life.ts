@@ -25,6 +25,7 @@ export interface LifeOptions {
   readonly startMs: number;
   readonly random: Random;
   readonly inlineLimit: number;
+  readonly earlyFlushBytes: number;
   /** Called while the store recovers: LMDB has the journal's commits, old segments are gone. */
   readonly recovered: () => void;
   /** A directory of its own for a copy of LMDB's tree. */
@@ -61,7 +62,8 @@ export class Life {
   #checkpointDone: (() => void) | undefined;
 
   constructor(options: LifeOptions) {
-    const { storage, startMs, random, inlineLimit, recovered, newDirectory } = options;
+    const { storage, startMs, random, recovered, newDirectory } = options;
+    const { inlineLimit, earlyFlushBytes } = options;
     this.storage = storage;
     this.clock = new FakeClock(startMs);
     this.#newDirectory = newDirectory;
@@ -76,7 +78,15 @@ export class Life {
     this.data = new SimulatedData(storage.disk);
     const { store, data, clock } = this;
     const id = "fs-test";
-    this.files = new PosixFileSystem({ id, store, data, clock, random, inlineLimit });
+    this.files = new PosixFileSystem({
+      id,
+      store,
+      data,
+      clock,
+      random,
+      inlineLimit,
+      earlyFlushBytes,
+    });
   }
 
   /** The model has changed with the newest commit. */

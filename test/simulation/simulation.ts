@@ -21,6 +21,8 @@ const livesLimit = 4;
 const stepsLimit = 60;
 /** No file has its contents in the store, or small ones have, or all that the simulation makes. */
 const inlineLimits = [0, 100, 8192];
+/** Few steps write as much as begins a flush by itself elsewhere. */
+const earlyFlushes = [3000, 12_000, 4 * 1024 * 1024];
 
 export class Simulation {
   readonly #random: SeededRandom;
@@ -28,6 +30,7 @@ export class Simulation {
   readonly #handles: SeededRandom;
   readonly #directory: string;
   readonly #inlineLimit: number;
+  readonly #earlyFlushBytes: number;
   readonly #ending: Promise<void>[] = [];
   /** Every handle that was ever given out. */
   readonly #given = new Set<string>();
@@ -38,6 +41,7 @@ export class Simulation {
     this.#handles = new SeededRandom(Math.imul(seed, 0x85ebca6b) ^ 0x5bd1e995);
     this.#directory = directory;
     this.#inlineLimit = inlineLimits[this.#random.below(inlineLimits.length)]!;
+    this.#earlyFlushBytes = earlyFlushes[this.#random.below(earlyFlushes.length)]!;
   }
 
   async run(): Promise<void> {
@@ -112,6 +116,7 @@ export class Simulation {
       startMs,
       random: this.#handles,
       inlineLimit: this.#inlineLimit,
+      earlyFlushBytes: this.#earlyFlushBytes,
       newDirectory: () => this.#newDirectory(),
       recovered: () => {
         if (random.below(6) !== 0) return;
