@@ -16,6 +16,7 @@ import { MemoryClientRecords } from "../../src/nfs/server/state/client-records.t
 import { Operation } from "../../src/wire/nfs4/operations.ts";
 import { decodeCall, decodeReply } from "../../src/wire/rpc/message.ts";
 import { RecordReader, RecordTooLarge } from "../../src/wire/rpc/record-reader.ts";
+import { marked } from "../../src/wire/rpc/testing.ts";
 import {
   hex,
   type Mutation,
@@ -29,7 +30,6 @@ import {
   encodeSequence,
   garbledCompound,
   type Identity,
-  lastFragment,
   pick,
   randomCompound,
 } from "./random-compounds.ts";
@@ -147,12 +147,6 @@ function randomRecord(random: SeededRandom, identity: Identity, slot: number): B
   const start = header.offset;
   const damaged = mutated(record.subarray(start), mutations(random));
   return marked(Buffer.concat([record.subarray(0, start), damaged]));
-}
-
-function marked(record: Uint8Array): Buffer {
-  const mark = Buffer.alloc(4);
-  mark.writeUInt32BE((lastFragment | record.length) >>> 0);
-  return Buffer.concat([mark, record]);
 }
 
 /** What comes in one connection: whole records, and then perhaps what isn't one. */

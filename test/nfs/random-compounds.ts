@@ -24,7 +24,7 @@ import { encodeCall } from "../../src/wire/rpc/message.ts";
 import { troublesomeWords } from "../../src/wire/testing.ts";
 import { XdrWriter } from "../../src/wire/xdr/xdr-writer.ts";
 
-export const lastFragment = 0x8000_0000;
+const lastFragment = 0x8000_0000;
 
 /** What the server gave to this client. */
 export interface Identity {

@@ -1,9 +1,9 @@
 import { Duplex } from "node:stream";
 
 import { RecordReader } from "../../src/wire/rpc/record-reader.ts";
+import { marked } from "../../src/wire/rpc/testing.ts";
 
 const recordLimit = 1_052_672;
-const lastFragment = 0x8000_0000;
 
 /**
  * What efs-proxy does with the calls of one kernel client when it has several connections: each
@@ -34,7 +34,7 @@ export class Multiplexer extends Duplex {
       const { bytes, start, end } = found;
       this.#connectionByXid.set(bytes.readUInt32BE(start), this.#next);
       this.calls[this.#next]! += 1;
-      this.#connections[this.#next]!.write(marked(bytes, start, end));
+      this.#connections[this.#next]!.write(marked(bytes.subarray(start, end)));
       this.#next = (this.#next + 1) % this.#connections.length;
     }
     done();
@@ -54,17 +54,10 @@ export class Multiplexer extends Duplex {
         const xid = bytes.readUInt32BE(start);
         if (this.#connectionByXid.get(xid) !== index) this.misrouted += 1;
         this.#connectionByXid.delete(xid);
-        this.push(marked(bytes, start, end));
+        this.push(marked(bytes.subarray(start, end)));
       }
     });
     connection.on("error", (error) => this.destroy(error));
     connection.on("close", () => this.destroy());
   }
-}
-
-function marked(bytes: Buffer, start: number, end: number): Buffer {
-  const record = Buffer.alloc(4 + end - start);
-  record.writeUInt32BE((lastFragment | (end - start)) >>> 0);
-  bytes.copy(record, 4, start, end);
-  return record;
 }

@@ -12,8 +12,9 @@ import { nfsProgram, nfsVersion, Procedure } from "../../wire/nfs4/operations.ts
 import { anonymousStateid } from "../../wire/nfs4/stateid.ts";
 import { encodeCall } from "../../wire/rpc/message.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import { marked } from "../../wire/rpc/testing.ts";
 import { RawSession } from "./testing/raw-client.ts";
-import { marked, root } from "./testing/raw-connection.ts";
+import { root } from "./testing/raw-connection.ts";
 import {
   getAttributes,
   lookup,

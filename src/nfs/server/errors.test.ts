@@ -9,12 +9,12 @@ import { Status } from "../../wire/nfs4/status.ts";
 import { anonymousStateid } from "../../wire/nfs4/stateid.ts";
 import { mutated, mutationLists } from "../../wire/testing.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
+import { marked } from "../../wire/rpc/testing.ts";
 import { recordLimit } from "./limits.ts";
 import { nameOf, RawSession, TestServer } from "./testing/raw-client.ts";
 import {
   type CallFields,
   encodeCompound,
-  marked,
   type RawConnection,
   user,
 } from "./testing/raw-connection.ts";

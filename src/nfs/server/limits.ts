@@ -1,4 +1,5 @@
 // Limits of the NFS server.
+import { recordsInLongBuffer } from "../../wire/rpc/record-reader.ts";
 
 /** Seconds that a client's state lives without a sign of it; AWS doesn't publish its own (§2.4). */
 export const leaseSeconds = 90;
@@ -45,8 +46,8 @@ export const heldConnectionsLimit = 1024;
 export const heldBytesLimit = 64 * 1024;
 /** Bytes that the socket is given to read into, at least. */
 export const readSpace = 64 * 1024;
-/** Bytes of a buffer for large requests: four, so that few have to be moved to its beginning. */
-export const longReadBytes = 4 * recordLimit;
+/** Bytes of a buffer for large requests. */
+export const longReadBytes = recordsInLongBuffer * recordLimit;
 /** Such buffers that are kept while no connection uses them. */
 export const longReadsLimit = 16;
 /** Bytes of an output buffer that is kept for the next replies. */

@@ -9,8 +9,8 @@ import type { Admission, ConnectionEnds, ConnectionFacts } from "./admission.ts"
 import { Connection, type ConnectionContext } from "./connection.ts";
 import { HeldConnection } from "./held-connection.ts";
 import { heldConnectionsLimit, leaseSeconds } from "./limits.ts";
-import type { ClientRecords } from "./state/client-records.ts";
 import { SharedParts } from "./shared-parts.ts";
+import type { ClientRecords } from "./state/client-records.ts";
 import { FileSystemState } from "./state/file-system-state.ts";
 
 export interface NfsServerOptions {

@@ -7,10 +7,11 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 import { superuser } from "../../files/file-system.ts";
 import { anonymousStateid } from "../../wire/nfs4/stateid.ts";
+import { marked } from "../../wire/rpc/testing.ts";
 import { duplicateRepliesLimit, duplicateReplyLimit } from "./limits.ts";
 import { DuplicateRequests } from "./state/duplicate-requests.ts";
 import { TestServer } from "./testing/raw-client.ts";
-import { marked, type RawConnection } from "./testing/raw-connection.ts";
+import type { RawConnection } from "./testing/raw-connection.ts";
 import {
   commit,
   getHandle,

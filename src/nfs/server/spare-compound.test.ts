@@ -6,7 +6,7 @@ import vm from "node:vm";
 
 import { XdrReader } from "../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../wire/xdr/xdr-writer.ts";
-import { Compound } from "./compound.ts";
+import { Compound, type CompoundRequest } from "./compound.ts";
 import { SpareCompound } from "./spare-compound.ts";
 import { emptyState, introduced, requestOn, sessionOf } from "./testing/direct-compound.ts";
 
@@ -16,7 +16,7 @@ const hasFastProperties = vm.runInNewContext("(value) => %HasFastProperties(valu
   value: object,
 ) => boolean;
 
-function emptyRequest(state = emptyState()): ReturnType<typeof requestOn> {
+function emptyRequest(state = emptyState()): CompoundRequest {
   return requestOn(state, new XdrReader(Buffer.alloc(0)), new XdrWriter());
 }
 

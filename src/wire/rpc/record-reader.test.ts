@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 
 import { decodedOrRefused, hex, mutated, mutationLists } from "../testing.ts";
 import { RecordReader, RecordTooLarge } from "./record-reader.ts";
+import { marked } from "./testing.ts";
 
 const limit = 64;
 
@@ -83,20 +84,6 @@ test("bytes that the transport puts into the given space are the same as pushed 
     assert.deepEqual(found, records, `split at ${split}`);
   }
 });
-
-/** A record in fragments of the given sizes; the last one takes what is left. */
-function marked(record: Uint8Array, sizes: readonly number[]): Buffer {
-  const parts: Buffer[] = [];
-  let from = 0;
-  for (const [index, size] of [...sizes, record.length].entries()) {
-    const part = record.subarray(from, from + size);
-    const mark = Buffer.alloc(4);
-    mark.writeUInt32BE(part.length + (index === sizes.length ? 0x8000_0000 : 0));
-    parts.push(mark, Buffer.from(part));
-    from += part.length;
-  }
-  return Buffer.concat(parts);
-}
 
 test("any records in any fragments and any chunks come out as they were", () => {
   const fragmented = fc.record({

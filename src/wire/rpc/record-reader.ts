@@ -8,6 +8,12 @@ export interface RecordRange {
   readonly end: number;
 }
 
+/**
+ * Records of the greatest length for which a long buffer has room: a stream with one large record
+ * has more, and few of them have to be moved to the buffer's beginning.
+ */
+export const recordsInLongBuffer = 4;
+
 /** Long buffers that readers take for large records, and give back when they have read them. */
 export interface LongBuffers {
   take(minimum: number): Buffer;
@@ -115,9 +121,8 @@ export class RecordReader {
     if (needed > largeRecord && this.#longBuffers !== undefined) {
       return this.#longBuffers.take(needed);
     }
-    // A stream with one large record has more: a long buffer seldom has to move what is in it.
     const isLarge = needed > largeRecord && this.#maximumLength > largeRecord;
-    const capacity = isLarge ? this.#maximumLength * 4 : this.#buffer.length * 2;
+    const capacity = isLarge ? this.#maximumLength * recordsInLongBuffer : this.#buffer.length * 2;
     this.#own = Buffer.allocUnsafeSlow(Math.max(needed, capacity));
     return this.#own;
   }

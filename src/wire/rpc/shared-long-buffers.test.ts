@@ -4,14 +4,11 @@ import { test } from "node:test";
 import { SeededRandom } from "../../base/random.ts";
 import { RecordReader } from "./record-reader.ts";
 import { SharedLongBuffers } from "./shared-long-buffers.ts";
+import { marked } from "./testing.ts";
 
 const limit = 700_000;
-const lastFragment = 0x8000_0000;
-
 function record(length: number, filling: number): Buffer {
-  const bytes = Buffer.alloc(4 + length, filling);
-  bytes.writeUInt32BE(lastFragment + length, 0);
-  return bytes;
+  return marked(Buffer.alloc(length, filling));
 }
 
 class CountedBuffers extends SharedLongBuffers {

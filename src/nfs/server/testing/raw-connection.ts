@@ -5,12 +5,12 @@ import { nfsProgram, nfsVersion, Operation, Procedure } from "../../../wire/nfs4
 import { Status } from "../../../wire/nfs4/status.ts";
 import { type AuthSys, decodeReply, encodeCall } from "../../../wire/rpc/message.ts";
 import { RecordReader } from "../../../wire/rpc/record-reader.ts";
+import { marked } from "../../../wire/rpc/testing.ts";
 import { XdrReader } from "../../../wire/xdr/xdr-reader.ts";
 import { XdrWriter } from "../../../wire/xdr/xdr-writer.ts";
 import { decodeDenied, type Denied, type RawOperation } from "./raw-operations.ts";
 
 const replyLimit = 4 * 1024 * 1024;
-const lastFragment = 0x8000_0000;
 
 /** What COMPOUND answered: a value for each operation that succeeded, in their order. */
 export interface CompoundResult {
@@ -169,12 +169,6 @@ export const root: AuthSys = { machineName: "test", uid: 0, gid: 0, gids: [] };
 /** A user of its own with its own group. */
 export function user(uid: number): AuthSys {
   return { machineName: "test", uid, gid: uid, gids: [] };
-}
-
-export function marked(record: Uint8Array): Buffer {
-  const mark = Buffer.alloc(4);
-  mark.writeUInt32BE((lastFragment | record.length) >>> 0);
-  return Buffer.concat([mark, record]);
 }
 
 /** Reads the whole reply: what is missing or left over fails the test that caused it. */

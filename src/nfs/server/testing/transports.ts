@@ -10,8 +10,8 @@ import { memoryFileSystem } from "../../../files/testing.ts";
 import { makeAuthority, makeServerCertificate } from "../../../wire/x509/authority.ts";
 import type { ConnectionGrant } from "../admission.ts";
 import { Connection, type ConnectionContext } from "../connection.ts";
-import { MemoryClientRecords } from "../state/client-records.ts";
 import { SharedParts } from "../shared-parts.ts";
+import { MemoryClientRecords } from "../state/client-records.ts";
 import { FileSystemState } from "../state/file-system-state.ts";
 import { RawConnection } from "./raw-connection.ts";
 
